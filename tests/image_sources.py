@@ -261,7 +261,7 @@ KINDS: dict[str, Kind] = {
     "png-orientation-6": Kind(
         ".png", True, "RGB", _with_orientation(6, compress_level=1), orientation=6
     ),
-    "webp-lossy": Kind(".webp", False, "RGB", _by_pillow(quality=90, method=0)),
+    "webp-lossy": Kind(".webp", False, "RGB", _by_pillow(quality=80, method=0)),
     "webp-lossless": Kind(".webp", True, "RGB", _by_pillow(lossless=True, quality=0, method=0)),
     "webp-rgba": Kind(
         ".webp", True, "RGBA", _by_pillow(lossless=True, exact=True, quality=0, method=0)
