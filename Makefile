@@ -1,0 +1,47 @@
+# make demo    publish the demo exhibition and serve it (PORT=9000 for another port)
+# make test    all tests
+# make check   style, types, layers, documentation
+PYTHON ?= python3
+PORT ?= 8182
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.installed
+VIEWERS := $(wildcard viewer/*.js viewer/*.mjs viewer/*.json) hatch_build.py
+
+.PHONY: demo test check format lock clean help
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+demo: $(SETUP)
+	@$(BIN)/iiifserver demo --data var/demo --port $(PORT)
+
+test: $(SETUP)
+	@$(BIN)/pytest -n auto
+
+check: $(SETUP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest tests/test_layers.py tests/test_docs.py
+
+format: $(SETUP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Everything pinned by hash. The package itself is installed last: its build makes the viewers.
+$(SETUP): requirements-dev.lock pyproject.toml $(VIEWERS)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "iiifserver needs Python 3.11 or later"; exit 1; }
+	@echo "Installing what iiifserver needs (a few minutes the first time) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+# Needs uv; writes no address of a registry.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) var dist iiifserver/web/static/viewers

@@ -1,0 +1,204 @@
+"""Frozen settings: defaults, then a TOML file, then the environment, then the command line.
+
+A setting `max_area` is `max_area = ...` in the TOML file and `IIIFSERVER_MAX_AREA` in the
+environment. Unknown names and values that cannot be used stop the start, by name.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError
+
+PREFIX = "IIIFSERVER_"
+
+
+def setting(default: Any, about: str, *, least: int | None = None, most: int | None = None) -> Any:
+    """Return a dataclass field that carries its own documentation and bounds."""
+    return field(default=default, metadata={"about": about, "least": least, "most": most})
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything an operator can set."""
+
+    base_url: str = setting(
+        "", "The address under which readers reach the server; empty: where it listens"
+    )
+    allowed_hosts: tuple[str, ...] = setting(
+        ("localhost", "127.0.0.1", "::1"),
+        "Host names that a folder's addresses may take from a request when base_url is empty",
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (), "Addresses of proxies whose X-Forwarded headers are believed when base_url is empty"
+    )
+    folder: str = setting("", "Folder of images to serve as it is; empty: what is published")
+    data: Path = setting(
+        Path("var"), "Folder for what the server makes: documents, pyramids, caches"
+    )
+
+    max_width: int = setting(16_383, "Widest picture made, in pixels", least=1, most=65_500)
+    max_height: int = setting(16_383, "Highest picture made, in pixels", least=1, most=65_500)
+    max_area: int = setting(100_000_000, "Largest picture made, in pixels", least=1)
+    upscaling: bool = setting(True, "Whether pictures may be enlarged beyond their scan")
+    max_decoder_mib: int = setting(
+        512, "Memory that decoding a scan may take, in MiB, estimated from its header", least=16
+    )
+    max_source_pixels: int = setting(2_000_000_000, "Largest scan opened, in pixels", least=1)
+
+    jpeg_quality: int = setting(85, "Quality of JPEG pictures", least=1, most=100)
+    jpeg_subsampling: Literal["auto", "on", "off"] = setting(
+        "auto", "Chroma subsampling of JPEG; auto: only below quality 90"
+    )
+    jpeg_progressive: bool = setting(False, "Whether JPEG pictures are progressive")
+    webp_quality: int = setting(80, "Quality of WebP pictures", least=1, most=100)
+    avif_quality: int = setting(60, "Quality of AVIF pictures", least=1, most=100)
+    background: str = setting(
+        "#ffffff", "Colour behind transparent and turned pictures in formats without alpha"
+    )
+    profile: Literal["srgb", "keep"] = setting(
+        "srgb", "ICC profiles: converted to sRGB, or kept and embedded"
+    )
+
+    max_age_s: int = setting(
+        86_400, "How long pictures and info.json may be kept by others", least=0
+    )
+    render_processes: int = setting(2, "Processes that decode and encode", least=1, most=64)
+    render_queue: int = setting(64, "Pictures that may wait for a render process", least=1)
+    render_timeout_s: int = setting(60, "Longest time for one picture, in seconds", least=1)
+    render_memory_mib: int = setting(
+        2_048, "Memory that one render process may take, in MiB (Linux)", least=512
+    )
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            _check(each.name, getattr(self, each.name), each.metadata)
+        _check_base_url(self.base_url)
+        background_rgb(self.background)
+
+
+def load(
+    path: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+    **overrides: Any,
+) -> Config:
+    """Return the effective settings; *overrides* win and those that are None do not count.
+
+    Raises:
+        ConfigurationError: an unknown name, or a value of the wrong kind or out of range.
+    """
+    kinds = get_type_hints(Config)
+    values: dict[str, Any] = {}
+    if path is not None:
+        for name, value in _read(path).items():
+            _known(name, f"{path}")
+            values[name] = value
+    for variable, text in environment.items():
+        if variable.startswith(PREFIX):
+            name = variable.removeprefix(PREFIX).lower()
+            _known(name, "the environment", variable)
+            values[name] = _from_text(name, text, kinds[name])
+    values |= {name: value for name, value in overrides.items() if value is not None}
+    return Config(**{name: _typed(name, value, kinds[name]) for name, value in values.items()})
+
+
+def environment(config: Config) -> dict[str, str]:
+    """Return *config* as environment variables, for processes started by this one."""
+    return {
+        f"{PREFIX}{each.name.upper()}": _to_text(getattr(config, each.name))
+        for each in fields(config)
+    }
+
+
+def background_rgb(text: str) -> tuple[int, int, int]:
+    """Return red, green and blue, each 0 to 255, of `#rrggbb`.
+
+    Raises:
+        ConfigurationError: *text* is not of that form.
+    """
+    try:
+        if len(text) != 7 or text[0] != "#":
+            raise ValueError(text)
+        red, green, blue = bytes.fromhex(text[1:])
+    except ValueError as error:
+        raise ConfigurationError(f"background = {text!r}: write it as #rrggbb") from error
+    return red, green, blue
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: not TOML: {error}") from error
+
+
+def _known(name: str, where: str, spelled: str | None = None) -> None:
+    names = [each.name for each in fields(Config)]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigurationError(f"{where}: unknown setting {spelled or name!r}{hint}")
+
+
+def _from_text(name: str, text: str, kind: Any) -> Any:
+    if kind is bool:
+        words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+        if text.lower() not in words:
+            raise ConfigurationError(f"{name} = {text!r}: write true or false")
+        return words[text.lower()]
+    if kind is int:
+        if not (text.isascii() and text.replace("_", "").isdigit()):
+            raise ConfigurationError(f"{name} = {text!r}: not a whole number")
+        return int(text)
+    if kind == tuple[str, ...]:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text
+
+
+def _to_text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    if kind == tuple[str, ...] and isinstance(value, list | tuple):
+        if all(isinstance(each, str) for each in value):
+            return tuple(value)
+    elif choices := get_args(kind):
+        if value in choices:
+            return value
+        raise ConfigurationError(f"{name} = {value!r}: one of {', '.join(map(repr, choices))}")
+    elif kind in (str, int, bool) and type(value) is kind:
+        return value
+    raise ConfigurationError(f"{name} = {value!r}: not what this setting takes")
+
+
+def _check(name: str, value: Any, bounds: Mapping[str, Any]) -> None:
+    least, most = bounds["least"], bounds["most"]
+    if least is not None and value < least:
+        raise ConfigurationError(f"{name} = {value}: at least {least}")
+    if most is not None and value > most:
+        raise ConfigurationError(f"{name} = {value}: at most {most}")
+
+
+def _check_base_url(text: str) -> None:
+    parts = urlsplit(text)
+    wrong = (
+        parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment
+    )
+    if text and (wrong or text.endswith("/")):
+        why = "write it as https://host or https://host/prefix, without a slash at the end"
+        raise ConfigurationError(f"base_url = {text!r}: {why}")

@@ -1,0 +1,272 @@
+"""What a request means for one image: request + dimensions + limits -> `Plan`.
+
+Arithmetic only, in whole numbers and fractions; no pixel is touched and no file is opened.
+Rounding follows viewers where the specification leaves it open: sizes that keep the proportions
+are rounded to the nearest pixel and never to none.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+from iiifserver.errors import BadRequest, NotSupported
+from .request import (
+    ImageRequest,
+    OutputFormat,
+    Quality,
+    Region,
+    Rotation,
+    Size,
+    Version,
+    refuse,
+    section,
+)
+
+# what the formats themselves can hold, in pixels a side
+LONGEST_SIDE: dict[OutputFormat, int] = {
+    "jpg": 65_535,
+    "webp": 16_383,
+    "avif": 65_535,
+    "gif": 65_535,
+}
+
+
+class Dimensions(NamedTuple):
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+
+class Box(NamedTuple):
+    """Pixels of an image: left, top, width and height."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest picture that is made, in pixels: published in info.json, always enforced.
+
+    Image API 3.0, 5.3: https://iiif.io/api/image/3.0/#53-sizes
+    """
+
+    max_width: int = 16_383
+    max_height: int = 16_383
+    max_area: int = 100_000_000
+    upscaling: bool = True
+
+    def allow(self, width: int, height: int) -> bool:
+        """Return whether a picture of this size may be made."""
+        return (
+            width <= self.max_width
+            and height <= self.max_height
+            and width * height <= self.max_area
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request, resolved for one image.
+
+    `box` is the region in the image as shown, `width` and `height` what it is scaled to before
+    mirroring and rotation; `canonical` is the request's one spelling, four segments without the
+    identifier.
+    """
+
+    box: Box
+    width: int
+    height: int
+    rotation: Rotation
+    quality: Quality
+    format: OutputFormat
+    canonical: str
+
+
+def make_plan(request: ImageRequest, image: Dimensions, limits: Limits) -> Plan:
+    """Return what *request* means for an image of these dimensions.
+
+    Raises:
+        BadRequest: no pixel lies in the region, or the result is larger than a limit.
+        NotSupported: a `^` size needs upscaling and upscaling is off.
+    """
+    version = request.version
+    box = resolve_region(request.region, image, version)
+    size = resolve_size(request.size, Dimensions(box.width, box.height), limits, version)
+    _check_canvas(request, size, limits)
+    segments = (
+        "full" if box == (0, 0, *image) else ",".join(map(str, box)),
+        _canonical_size(size, Dimensions(box.width, box.height), limits, version),
+        request.rotation.canonical(),
+        # the colours of the source are the default
+        "default" if request.quality == "color" else request.quality,
+    )
+    canonical = f"{'/'.join(segments)}.{request.format}"
+    return Plan(
+        box, size.width, size.height, request.rotation, request.quality, request.format, canonical
+    )
+
+
+def resolve_region(region: Region, image: Dimensions, version: Version = 3) -> Box:
+    """Return the source pixels that *region* names, cropped at the image's edges.
+
+    Percentages are of the full image, 0 to 100, rounded to the nearest pixel; what lies inside
+    the image and is thinner than a pixel is that pixel.
+
+    Raises:
+        BadRequest: no pixel of the image lies inside the region.
+
+    Image API 3.0, 4.1: https://iiif.io/api/image/3.0/#41-region
+    """
+    if region.kind == "full":
+        return Box(0, 0, image.width, image.height)
+    if region.kind == "square":
+        side = min(image)
+        return Box((image.width - side) // 2, (image.height - side) // 2, side, side)
+    x, y, width, height = region.numbers
+    if region.kind == "percent":
+        if x >= 100 or y >= 100:
+            raise _outside(image, version)
+        x = min(_round(x * image.width / Fraction(100)), image.width - 1)
+        y = min(_round(y * image.height / Fraction(100)), image.height - 1)
+        width = max(_round(width * image.width / Fraction(100)), 1)
+        height = max(_round(height * image.height / Fraction(100)), 1)
+    left, top = int(x), int(y)
+    if left >= image.width or top >= image.height:
+        raise _outside(image, version)
+    return Box(left, top, min(int(width), image.width - left), min(int(height), image.height - top))
+
+
+def resolve_size(
+    size: Size, region: Dimensions, limits: Limits, version: Version = 3
+) -> Dimensions:
+    """Return the pixels, before rotation, that a region is scaled to.
+
+    Raises:
+        BadRequest: none is left, it would be larger than a limit, or larger than the region
+            where that was not asked for.
+        NotSupported: a `^` size needs upscaling and upscaling is off.
+
+    Image API 3.0, 4.2: https://iiif.io/api/image/3.0/#42-size
+    """
+    wanted = _scaled(size, region, limits)
+    if not (wanted.width and wanted.height):
+        raise refuse(version, "size", "the size leaves no pixel")
+    larger = wanted.width > region.width or wanted.height > region.height
+    if larger and not size.upscale:
+        why = f"{wanted.width}x{wanted.height} is larger than the region, {_by(region)}"
+        raise refuse(version, "size", f"{why}; put ^ before the size to enlarge it")
+    if larger and not limits.upscaling:
+        kind = NotSupported if version == 3 else BadRequest
+        why = (
+            f"{_by(wanted)} is larger than the region, {_by(region)}, and nothing is enlarged here"
+        )
+        raise kind(why, parameter="size", spec=section(version, "size"))
+    if not limits.allow(*wanted):
+        why = f"{_by(wanted)} is larger than maxWidth, maxHeight or maxArea in info.json"
+        raise refuse(version, "size", why)
+    return wanted
+
+
+def _scaled(size: Size, region: Dimensions, limits: Limits) -> Dimensions:
+    if size.kind == "max":
+        return _largest(region, limits, enlarge=size.upscale)
+    if size.kind == "percent":
+        scale = size.percent / 100
+        return Dimensions(_round(region.width * scale), _round(region.height * scale))
+    width, height = size.width, size.height
+    if width and height:
+        wanted = Dimensions(width, height)
+        return _confined(wanted, size, region, limits) if size.kind == "confined" else wanted
+    if width:
+        return Dimensions(width, _proportional(width, region.height, region.width))
+    if height:
+        return Dimensions(_proportional(height, region.width, region.height), height)
+    return region
+
+
+def _largest(region: Dimensions, limits: Limits, *, enlarge: bool) -> Dimensions:
+    """Return the largest allowed size of the region's proportions, rounded down."""
+    if not enlarge and limits.allow(*region):
+        return region
+    width, height = region
+    by_width = (limits.max_width, limits.max_width * height // width)
+    by_height = (limits.max_height * width // height, limits.max_height)
+    by_area = (
+        math.isqrt(limits.max_area * width // height),
+        math.isqrt(limits.max_area * height // width),
+    )
+    best = min(by_width, by_height, by_area)
+    return Dimensions(max(best[0], 1), max(best[1], 1))
+
+
+def _confined(wanted: Dimensions, size: Size, region: Dimensions, limits: Limits) -> Dimensions:
+    ceiling = _largest(region, limits, enlarge=size.upscale and limits.upscaling)
+    width, height = min(wanted.width, ceiling.width), min(wanted.height, ceiling.height)
+    if width * region.height <= height * region.width:
+        return Dimensions(width, _proportional(width, region.height, region.width))
+    return Dimensions(_proportional(height, region.width, region.height), height)
+
+
+def _canonical_size(size: Dimensions, region: Dimensions, limits: Limits, version: Version) -> str:
+    if version == 2:
+        if size == region:
+            return "full"
+        kept = _proportional(size.width, region.height, region.width) == size.height
+        return f"{size.width}," if kept else f"{size.width},{size.height}"
+    if size == _largest(region, limits, enlarge=False):
+        return "max"
+    if size.width <= region.width and size.height <= region.height:
+        return f"{size.width},{size.height}"
+    if size == _largest(region, limits, enlarge=True):
+        return "^max"
+    return f"^{size.width},{size.height}"
+
+
+def _check_canvas(request: ImageRequest, size: Dimensions, limits: Limits) -> None:
+    canvas = rotated(size, request.rotation.degrees)
+    side = max(limits.max_width, limits.max_height)
+    if request.rotation.degrees % 90 and (
+        max(canvas) > side or canvas.width * canvas.height > limits.max_area
+    ):
+        why = f"turned, {_by(size)} needs {_by(canvas)} pixels: more than info.json allows"
+        raise refuse(request.version, "rotation", why)
+    longest = LONGEST_SIDE.get(request.format)
+    if longest and max(canvas) > longest:
+        why = f"{_by(canvas)} is larger than {request.format} can hold: {longest} a side"
+        raise refuse(request.version, "format", why)
+
+
+def rotated(size: Dimensions, degrees: Fraction) -> Dimensions:
+    """Return the smallest upright rectangle that holds *size* turned by *degrees*."""
+    if degrees % 90 == 0:
+        return size if degrees % 180 == 0 else Dimensions(size.height, size.width)
+    angle = math.radians(float(degrees))
+    sine, cosine = abs(math.sin(angle)), abs(math.cos(angle))
+    return Dimensions(
+        math.ceil(size.width * cosine + size.height * sine),
+        math.ceil(size.width * sine + size.height * cosine),
+    )
+
+
+def _proportional(known: int, other: int, of: int) -> int:
+    """Return *other* scaled as *of* is to *known*, to the nearest pixel and at least one."""
+    return max((2 * known * other + of) // (2 * of), 1)
+
+
+def _round(value: Fraction | int) -> int:
+    return math.floor(value + Fraction(1, 2))
+
+
+def _outside(image: Dimensions, version: Version) -> BadRequest:
+    return refuse(version, "region", f"the region lies outside the image, {_by(image)}")
+
+
+def _by(size: Dimensions) -> str:
+    return f"{size.width}x{size.height}"

@@ -1,0 +1,212 @@
+"""Bytes of source images, found by identifier; paths from users end here.
+
+An identifier is looked up in a table of files that was made by scanning, and is never joined to a
+path: `..`, absolute paths, NUL and backslashes name nothing because no file is called that.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from .errors import BrokenSource, ConfigurationError, NotFound
+
+SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .tif .tiff .ptif .ptiff .btf .tf8 .png .webp .avif .gif .jp2 .jpx .j2k .j2c"
+    " .jpc .jpf".split()
+)
+MOST_FILES = 500_000
+"""Files in one folder's table; a folder with more stops the start."""
+_DEEPEST = 64
+_RESCAN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file that an identifier names; another `identity` means other pixels."""
+
+    identifier: str
+    path: Path
+    size_bytes: int
+    identity: str
+    rights: str | None = None
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return at most *length* bytes from *offset*, fewer at the end of the file.
+
+        Raises:
+            BrokenSource: the file is gone or cannot be read.
+        """
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                return os.pread(file.fileno(), length, offset)
+        except OSError as error:
+            raise BrokenSource(f"{self.identifier}: {error.strerror}") from error
+
+
+class Sources(Protocol):
+    """What finds sources."""
+
+    def find(self, identifier: str) -> Source:
+        """Return the source that *identifier* names, or raise NotFound."""
+        ...
+
+
+def _source(identifier: str, path: Path, rights: str | None = None) -> Source:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise _nothing(identifier) from error
+    identity = f"{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ino:x}"
+    return Source(identifier, path, status.st_size, identity, rights)
+
+
+def _nothing(identifier: str) -> NotFound:
+    shown = identifier if len(identifier) <= 200 else f"{identifier[:197]}..."
+    return NotFound(f"no image is called {shown!r}", parameter="identifier")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Sources named one by one: identifier -> file, with the rights where they are known."""
+
+    files: Mapping[str, tuple[Path, str | None]]
+
+    def find(self, identifier: str) -> Source:
+        """Return the source that *identifier* names, or raise NotFound."""
+        try:
+            path, rights = self.files[identifier]
+        except KeyError:
+            raise _nothing(identifier) from None
+        return _source(identifier, path, rights)
+
+
+class Folder:
+    """Every image below a folder, by its relative path with or without its ending.
+
+    The folder is scanned when asked for a name that is not in the table, at most every two
+    seconds or ten times as long as a scan takes. Hidden files and folders are absent, and so are
+    links that lead out of the folder.
+    """
+
+    def __init__(self, root: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self.root = root
+        self._clock = clock
+        self._files: dict[str, Path] = {}
+        self._stems: dict[str, list[str]] = {}
+        self._next_scan = 0.0
+        self.scan()
+
+    def find(self, identifier: str) -> Source:
+        """Return the source that *identifier* names; its `identifier` has the ending.
+
+        Raises:
+            NotFound: nothing has this name, or several files have it as their stem.
+        """
+        name = unicodedata.normalize("NFC", identifier)
+        full = self._full_name(name)
+        if full is None and self._clock() >= self._next_scan:
+            self.scan()
+            full = self._full_name(name)
+        if full is None:
+            raise _nothing(identifier)
+        return _source(full, self._files[full])
+
+    def _full_name(self, name: str) -> str | None:
+        if name in self._files:
+            return name
+        names = self._stems.get(name, [])
+        if len(names) > 1:
+            why = f"{name!r} may be any of {', '.join(names[:10])}: ask with the ending"
+            raise NotFound(why, parameter="identifier")
+        return names[0] if names else None
+
+    def names(self) -> list[str]:
+        """Return every identifier in natural order, folder by folder."""
+        if self._clock() >= self._next_scan:
+            self.scan()
+        return list(self._files)
+
+    def scan(self) -> None:
+        """Read the folder anew.
+
+        Raises:
+            ConfigurationError: it is not a folder, or holds more images than are taken.
+        """
+        started = self._clock()
+        if not self.root.is_dir():
+            raise ConfigurationError(f"{self.root} is not a folder")
+        files: dict[str, Path] = {}
+        stems: dict[str, list[str]] = {}
+        found = sorted(_images(self.root), key=lambda pair: natural(pair[0]))
+        for name, path in found:
+            files[name] = path
+            stems.setdefault(name[: name.rindex(".")], []).append(name)
+        self._files, self._stems = files, stems
+        now = self._clock()
+        self._next_scan = now + max(_RESCAN_S, 10 * (now - started))
+
+
+def natural(name: str) -> list[tuple[int, int | str]]:
+    """Return a sort key that puts `page 9` before `page 10`."""
+    key: list[tuple[int, int | str]] = []
+    digits = ""
+    for character in f"{name.casefold()}/":
+        if character in "0123456789":
+            digits += character
+            continue
+        if digits:
+            key.append((0, int(digits[:4000])))
+            digits = ""
+        key.append((1, character))
+    return [*key, (2, name)]
+
+
+def _images(root: Path) -> Iterator[tuple[str, Path]]:
+    home = root.resolve()
+    seen = {home}
+    waiting = [("", root, 0)]
+    count = 0
+    while waiting:
+        prefix, folder, depth = waiting.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except OSError:
+            continue  # a folder that we may not read is as good as empty
+        for entry in entries:
+            name = unicodedata.normalize("NFC", entry.name)
+            path = Path(entry.path)
+            if name.startswith(".") or not _inside(entry, path, home) or not _encodable(name):
+                continue
+            if entry.is_dir():
+                real = path.resolve()
+                if depth < _DEEPEST and real not in seen:
+                    seen.add(real)
+                    waiting.append((f"{prefix}{name}/", path, depth + 1))
+            elif path.suffix.lower() in SUFFIXES and entry.is_file():
+                count += 1
+                if count > MOST_FILES:
+                    raise ConfigurationError(f"{root}: more than {MOST_FILES:,} images")
+                yield f"{prefix}{name}", path
+
+
+def _inside(entry: os.DirEntry[str], path: Path, home: Path) -> bool:
+    if not entry.is_symlink():
+        return True
+    try:
+        return path.resolve(strict=True).is_relative_to(home)
+    except (OSError, RuntimeError):
+        return False  # a link to nothing, or in a circle
+
+
+def _encodable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False  # not UTF-8: no address can name it
+    return True

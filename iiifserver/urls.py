@@ -1,0 +1,136 @@
+"""Every public address, formatted and taken apart here and nowhere else.
+
+The table of addresses is in docs/addresses.md; all stand under one `base_url`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import quote, urlencode
+
+# Image API 3.0, 9: these and what is not ASCII are percent-encoded: / ? # [ ] @ %
+_SAFE_IN_IDENTIFIER = "!$&'()*+,;=:"
+_SAFE_IN_SEGMENT = "!,^:;"
+INFO = "info.json"
+
+
+class ImagePath(NamedTuple):
+    """A decoded path below `/iiif/{version}/`, as one of its readings."""
+
+    identifier: str
+    segments: tuple[str, str, str, str]
+    """Region, size, rotation and `quality.format`."""
+
+
+def encode_identifier(identifier: str) -> str:
+    """Return *identifier* as one path segment of an address, slashes encoded."""
+    return quote(identifier, safe=_SAFE_IN_IDENTIFIER)
+
+
+def split_image_path(path: str) -> ImagePath | None:
+    """Return *path* as identifier and its four last segments; None with fewer than five.
+
+    Identifiers may hold slashes, so only the end of the path tells.
+    """
+    parts = path.rsplit("/", 4)
+    if len(parts) < 5 or not parts[0]:
+        return None
+    return ImagePath(parts[0], (parts[1], parts[2], parts[3], parts[4]))
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """The addresses below one *base_url*, which has no slash at its end."""
+
+    base_url: str
+
+    def home(self, language: str | None = None) -> str:
+        """Return the address of the first page, in *language* where one is named."""
+        return f"{self.base_url}/{language}/" if language else f"{self.base_url}/"
+
+    def static(self, name: str) -> str:
+        """Return the address of a file that pages use."""
+        return f"{self.base_url}/static/{name}"
+
+    def viewer(self, manifest: str, language: str, canvas: str | None = None) -> str:
+        """Return the address of Mirador's page, opened on *manifest* at *canvas*."""
+        query = {"manifest": manifest} | ({"canvas": canvas} if canvas else {})
+        return f"{self.base_url}/{language}/viewer?{urlencode(query, safe=':/')}"
+
+    # -- Image API
+
+    def image_service(self, version: int, identifier: str) -> str:
+        """Return the `id` of an image's service: Image API 3.0, 2.
+
+        https://iiif.io/api/image/3.0/#2-uri-syntax
+        """
+        return f"{self.base_url}/iiif/{version}/{encode_identifier(identifier)}"
+
+    def info(self, version: int, identifier: str) -> str:
+        """Return the address of an image's info.json."""
+        return f"{self.image_service(version, identifier)}/{INFO}"
+
+    def image(
+        self,
+        identifier: str,
+        region: str = "full",
+        size: str = "max",
+        rotation: str = "0",
+        quality: str = "default",
+        format: str = "jpg",  # noqa: A002 - the specification's word
+        version: int = 3,
+    ) -> str:
+        """Return the address of an image's pixels."""
+        path = f"{region}/{size}/{rotation}/{quality}.{format}"
+        service = self.image_service(version, identifier)
+        return f"{service}/{quote(path, safe=_SAFE_IN_SEGMENT + '/')}"
+
+    # -- Presentation API
+
+    def collection(self, version: int = 3) -> str:
+        """Return the address of the site's top Collection."""
+        return f"{self.base_url}/presentation/{version}/collection"
+
+    def collection_of(self, identifier: str, version: int = 3) -> str:
+        """Return the address of an exhibition or a chapter as a Collection."""
+        return f"{self._presentation(identifier, version)}/collection"
+
+    def manifest(self, identifier: str, version: int = 3) -> str:
+        """Return the address of a record, a chapter or a folder as a Manifest."""
+        return f"{self._presentation(identifier, version)}/manifest"
+
+    def range(self, identifier: str, name: str, version: int = 3) -> str:
+        """Return the `id` of a Range of the Manifest *identifier*."""
+        return f"{self._presentation(identifier, version)}/range/{encode_identifier(name)}"
+
+    def annotation_page(self, identifier: str, name: str, version: int = 3) -> str:
+        """Return the `id` of an AnnotationPage of *identifier*."""
+        page = encode_identifier(name)
+        return f"{self._presentation(identifier, version)}/annotation-page/{page}"
+
+    def canvas(self, identifier: str, page: str) -> str:
+        """Return a Canvas's `id`: one in every version and in every Manifest that shows it."""
+        return f"{self._presentation(identifier)}/canvas/{encode_identifier(page)}"
+
+    def record_json(self, identifier: str) -> str:
+        """Return the address of a record as JSON."""
+        return f"{self._presentation(identifier)}/record.json"
+
+    def record_xml(self, identifier: str) -> str:
+        """Return the address of a record as Dublin Core."""
+        return f"{self._presentation(identifier)}/record.xml"
+
+    def record_pdf(self, identifier: str) -> str:
+        """Return the address of a record as a PDF."""
+        return f"{self._presentation(identifier)}/record.pdf"
+
+    def page(self, language: str, *parts: str) -> str:
+        """Return the address of one of the exhibition's pages."""
+        path = "".join(f"{encode_identifier(part)}/" for part in parts)
+        return f"{self.base_url}/{language}/{path}"
+
+    def _presentation(self, identifier: str, version: int | None = None) -> str:
+        stem = f"{self.base_url}/presentation"
+        stem = stem if version is None else f"{stem}/{version}"
+        return f"{stem}/{encode_identifier(identifier)}"
