@@ -198,7 +198,7 @@ def _static(files: Assets, name: str) -> Response:
     coding = next(
         coding for coding in asset.files if coding == "identity" or request.accept_encodings[coding]
     )
-    response = Response(asset.files[coding].read_bytes(), mimetype=asset.media_type)
+    response = Response(asset.files[coding].read_bytes(), content_type=asset.media_type)
     response.headers["Cache-Control"] = f"public, max-age={_YEAR_S}, immutable"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.vary.add("Accept-Encoding")
