@@ -1,0 +1,172 @@
+"""What an archive shows: an exhibition, its chapters, records and pages, as frozen values.
+
+Every text is a `LanguageMap` in the order of the exhibition's languages, and holds only what the
+archive wrote and stands by. A translation that nobody has reviewed is kept apart, in
+`unreviewed`, and is shown only where `with_unreviewed` has put it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Literal, NamedTuple, TypeVar
+
+from iiifserver.dates import Date
+from iiifserver.language import NOTHING, LanguageMap
+
+ViewingDirection = Literal["left-to-right", "right-to-left", "top-to-bottom", "bottom-to-top"]
+Behavior = Literal["paged", "continuous", "individuals", "unordered"]
+
+
+class Source(NamedTuple):
+    """Where the value of one column was found."""
+
+    column: str
+    source: str
+
+
+Unreviewed = tuple[tuple[str, LanguageMap], ...]
+"""Texts by the name of the field that they would complete."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """An archive or another body; `part_of` is the identifier of the one it belongs to."""
+
+    identifier: str
+    name: LanguageMap
+    part_of: str | None = None
+    homepage: str | None = None
+    role: LanguageMap = NOTHING
+    note: LanguageMap = NOTHING
+    sources: tuple[Source, ...] = ()
+    unreviewed: Unreviewed = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One side of a record; its identifier never changes, whatever happens to its file."""
+
+    identifier: str
+    file: str
+    """The scan, below the folder of its record."""
+    image: str
+    """The identifier of the scan in the Image API."""
+    label: LanguageMap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One archival record, with a heading for visitors and the record's own title."""
+
+    identifier: str
+    chapter: str
+    section: str | None = None
+    title: LanguageMap
+    record_title: LanguageMap = NOTHING
+    holder: Agent | None = None
+    reference: str | None = None
+    """In the holder's own form; two records may share one."""
+    date: Date | None = None
+    date_note: LanguageMap = NOTHING
+    date_as_written: LanguageMap = NOTHING
+    places: LanguageMap = NOTHING
+    people: LanguageMap = NOTHING
+    summary: LanguageMap = NOTHING
+    rights: str | None = None
+    viewing_direction: ViewingDirection | None = None
+    behavior: Behavior | None = None
+    homepage: LanguageMap = NOTHING
+    """Addresses of pages about the record, by the language of the page."""
+    related: tuple[str, ...] = ()
+    """Identifiers of records that are to be seen beside this one."""
+    note: LanguageMap = NOTHING
+    """What is to be known about these facts: for those who work with them, not for visitors."""
+    sources: tuple[Source, ...] = ()
+    unreviewed: Unreviewed = ()
+    pages: tuple[Page, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A heading within a chapter."""
+
+    identifier: str
+    chapter: str
+    title: LanguageMap
+    note: LanguageMap = NOTHING
+    sources: tuple[Source, ...] = ()
+    unreviewed: Unreviewed = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chapter:
+    """A part of an exhibition; `working_title` stands in where no title is known."""
+
+    identifier: str
+    title: LanguageMap
+    working_title: LanguageMap = NOTHING
+    period: Date | None = None
+    summary: LanguageMap = NOTHING
+    homepage: LanguageMap = NOTHING
+    note: LanguageMap = NOTHING
+    sources: tuple[Source, ...] = ()
+    unreviewed: Unreviewed = ()
+    sections: tuple[Section, ...] = ()
+    records: tuple[Record, ...] = ()
+
+    def records_of(self, section: str | None) -> tuple[Record, ...]:
+        """Return the records of one section; of none where *section* is None."""
+        return tuple(record for record in self.records if record.section == section)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exhibition:
+    """Chapters under one title, in the languages that it declares, most important first."""
+
+    identifier: str
+    languages: tuple[str, ...]
+    title: LanguageMap
+    summary: LanguageMap = NOTHING
+    required_statement: LanguageMap = NOTHING
+    rights: str | None = None
+    homepage: LanguageMap = NOTHING
+    organisers: tuple[Agent, ...] = ()
+    supervisor: LanguageMap = NOTHING
+    occasion: LanguageMap = NOTHING
+    occasion_date: Date | None = None
+    note: LanguageMap = NOTHING
+    sources: tuple[Source, ...] = ()
+    unreviewed: Unreviewed = ()
+    agents: tuple[Agent, ...] = ()
+    chapters: tuple[Chapter, ...] = ()
+
+    @property
+    def records(self) -> Iterator[Record]:
+        """All records, in the order in which a visitor meets them."""
+        return (record for chapter in self.chapters for record in chapter.records)
+
+
+def with_unreviewed(exhibition: Exhibition) -> Exhibition:
+    """Return *exhibition* with its unreviewed translations put where they belong.
+
+    They stay in `unreviewed` too, so that whoever shows them can mark them.
+    """
+    return _completed(exhibition, exhibition.languages)
+
+
+Value = TypeVar("Value", Exhibition, Chapter, Section, Record, Agent)
+
+
+def _completed(value: Value, languages: tuple[str, ...]) -> Value:
+    changes: dict[str, object] = {
+        name: LanguageMap.of({**getattr(value, name), **texts}, languages)
+        for name, texts in value.unreviewed
+    }
+    for field in fields(value):
+        held = getattr(value, field.name)
+        if isinstance(held, Agent):
+            changes[field.name] = _completed(held, languages)
+        elif isinstance(held, tuple) and held and hasattr(held[0], "unreviewed"):
+            changes[field.name] = tuple(_completed(part, languages) for part in held)
+    return replace(value, **changes)  # type: ignore[arg-type]  # names checked when they were read
