@@ -1,0 +1,1 @@
+"""From a curator's sheets and scans to a published exhibition."""

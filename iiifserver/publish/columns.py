@@ -1,0 +1,175 @@
+"""What a column means, and which columns each sheet has.
+
+A column with `by_language` is written once a language, with a BCP 47 tag after an underscore:
+`title_en`, `title_mn-Mong`. A column with `several` holds values between semicolons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, get_args
+
+from iiifserver.dates import parse_date
+from iiifserver.errors import InvalidValue
+from iiifserver.language import parse_tag
+from iiifserver.publish import cells
+from iiifserver.records import Behavior, ViewingDirection
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column; `field` is what its value is called in `records`.
+
+    Its cells hold identifiers of the rows of the sheet `refers_to`, where it names one.
+    """
+
+    name: str
+    read: Callable[[str], object] = cells.text
+    field: str = ""
+    by_language: bool = False
+    several: bool = False
+    required: bool = False
+    refers_to: str | None = None
+
+    @property
+    def target(self) -> str:
+        """The name of the field that the column fills."""
+        return self.field or self.name
+
+
+def _words(name: str, *, required: bool = False, several: bool = False) -> Column:
+    return Column(name, by_language=True, required=required, several=several)
+
+
+_UNREVIEWED = Column("unreviewed", several=True)
+_NOTE = _words("note")
+_HOMEPAGE = Column("homepage", cells.address, by_language=True, several=True)
+
+SHEETS: dict[str, tuple[Column, ...]] = {
+    "Exhibition": (
+        Column("exhibition", cells.identifier, field="identifier", required=True),
+        Column("languages", parse_tag, several=True, required=True),
+        _words("title", required=True),
+        _words("summary"),
+        _words("required_statement"),
+        Column("rights", cells.rights),
+        _HOMEPAGE,
+        Column("organisers", several=True, refers_to="Agents"),
+        _words("supervisor"),
+        _words("occasion"),
+        Column("occasion_date", parse_date),
+        _NOTE,
+        _UNREVIEWED,
+    ),
+    "Agents": (
+        Column("agent", cells.identifier, field="identifier", required=True),
+        _words("name", required=True),
+        Column("part_of", refers_to="Agents"),
+        Column("homepage", cells.address),
+        _words("role"),
+        _NOTE,
+        _UNREVIEWED,
+    ),
+    "Chapters": (
+        Column("chapter", cells.identifier, field="identifier", required=True),
+        _words("title"),
+        _words("working_title"),
+        Column("period", parse_date),
+        _words("summary"),
+        _HOMEPAGE,
+        _NOTE,
+        _UNREVIEWED,
+    ),
+    "Sections": (
+        Column("section", cells.identifier, field="identifier", required=True),
+        Column("chapter", required=True, refers_to="Chapters"),
+        _words("title", required=True),
+        _NOTE,
+        _UNREVIEWED,
+    ),
+    "Records": (
+        Column("record", cells.identifier, field="identifier", required=True),
+        Column("chapter", required=True, refers_to="Chapters"),
+        Column("section", refers_to="Sections"),
+        _words("title", required=True),
+        _words("record_title"),
+        Column("holder", refers_to="Agents"),
+        Column("reference"),
+        Column("date", parse_date),
+        _words("date_note"),
+        _words("date_as_written"),
+        _words("places", several=True),
+        _words("people", several=True),
+        _words("summary"),
+        Column("rights", cells.rights),
+        Column("viewing_direction", cells.one_of(get_args(ViewingDirection))),
+        Column("behavior", cells.one_of(get_args(Behavior))),
+        _HOMEPAGE,
+        Column("related", several=True, refers_to="Records"),
+        _NOTE,
+        _UNREVIEWED,
+    ),
+    "Pages": (
+        Column("record", required=True, refers_to="Records"),
+        Column("page", cells.page_identifier, required=True),
+        Column("file", cells.file_name, required=True),
+        Column("label", field="label_in_no_language"),
+        _words("label"),
+    ),
+    "Sources": (
+        Column("item", required=True),
+        Column("column", required=True),
+        Column("source", required=True),
+    ),
+}
+"""Every sheet, in the order in which sheets are read."""
+
+
+class Heading(NamedTuple):
+    """What one cell of a header says."""
+
+    column: Column
+    language: str | None
+
+    @property
+    def name(self) -> str:
+        """The heading as it is written."""
+        return f"{self.column.name}_{self.language}" if self.language else self.column.name
+
+
+def read_heading(name: str, columns: Sequence[Column], languages: Sequence[str] | None) -> Heading:
+    """Return the column, and the language, that a header's cell names.
+
+    Raises:
+        InvalidValue: there is no such column, or its language is not one of *languages*.
+    """
+    for column in columns:
+        if not column.by_language and name == column.name:
+            return Heading(column, None)
+    for column in sorted(columns, key=lambda column: -len(column.name)):
+        prefix = f"{column.name}_"
+        if column.by_language and name.startswith(prefix):
+            return Heading(column, _declared(name, prefix, languages))
+    known = [
+        f"{column.name}_{language}" if column.by_language else column.name
+        for column in columns
+        for language in (languages or ("en",) if column.by_language else ("",))
+    ]
+    reason = f"unknown column {name!r}" if name else "a column without a name"
+    raise InvalidValue(reason, cells.nearest(name, known))
+
+
+def _declared(name: str, prefix: str, languages: Sequence[str] | None) -> str:
+    try:
+        language = parse_tag(name.removeprefix(prefix))
+    except InvalidValue as error:
+        proposal = error.proposal and prefix + error.proposal
+        raise InvalidValue(f"{name!r}: {error}", proposal) from error
+    if languages is not None and language not in languages:
+        proposal = cells.nearest(language, languages)
+        raise InvalidValue(
+            f"{name!r}: the exhibition does not declare the language {language!r}",
+            proposal and prefix + proposal,
+        )
+    return language
