@@ -1,0 +1,1 @@
+"""The Presentation API: what an archive shows, as Manifests and Collections."""

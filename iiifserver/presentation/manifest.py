@@ -1,0 +1,194 @@
+"""A record, a chapter or a folder of images as a Manifest.
+
+Pure: what is known goes in, with the size of each picture; a document comes out. The Canvases of
+a chapter's Manifest are those of its records' Manifests, with the same ids.
+
+Presentation API 3.0: https://iiif.io/api/presentation/3.0/#52-manifest
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import iiif_prezi3 as prezi
+
+from iiifserver.language import LanguageMap, in_no_language, phrase
+from iiifserver.presentation import description
+from iiifserver.presentation.canvases import (
+    PLACEHOLDER,
+    Picture,
+    canvas,
+    placeholder_canvas,
+    thumbnail,
+)
+from iiifserver.presentation.model import Address, Json, Range, document, words
+from iiifserver.records import Chapter, Exhibition, Record, Section
+from iiifserver.urls import Urls
+
+Pictures = Mapping[str, Picture]
+"""What the Image API publishes, by identifier."""
+CONTENTS = "contents"
+"""The name of the Range that holds all others of a Manifest."""
+
+
+def record_manifest(record: Record, exhibition: Exhibition, pictures: Pictures, urls: Urls) -> Json:
+    """Return the Manifest of one record."""
+    [chapter] = [c for c in exhibition.chapters if c.identifier == record.chapter]
+    holders = [record.holder] if record.holder else []
+    return document(
+        prezi.Manifest(
+            id=Address(urls.manifest(record.identifier)),
+            label=words(record_label(record)),
+            metadata=description.record_metadata(record, chapter, exhibition),
+            summary=words(record.summary),
+            requiredStatement=description.required_statement([exhibition]),
+            rights=record.rights or exhibition.rights,
+            provider=description.providers(holders, exhibition, urls),
+            homepage=description.homepages(record.homepage),
+            navDate=description.navigation_date(record.date),
+            thumbnail=first_thumbnail([record], pictures, urls),
+            viewingDirection=record.viewing_direction,
+            behavior=[record.behavior] if record.behavior else None,
+            partOf=[_collection(chapter.identifier, description.chapter_label(chapter), urls)],
+            items=_canvases(record, exhibition, pictures, urls),
+        )
+    )
+
+
+def chapter_manifest(
+    chapter: Chapter, exhibition: Exhibition, pictures: Pictures, urls: Urls
+) -> Json:
+    """Return the Manifest of a whole chapter, with a Range for each section and each record.
+
+    A chapter whose records are to follow has one Canvas with nothing on it.
+    """
+    records = [record for _, group in _sections(chapter) for record in group]
+    canvases = [c for record in records for c in _canvases(record, exhibition, pictures, urls)]
+    label = description.chapter_label(chapter)
+    to_follow = phrase("records_to_follow", exhibition.languages)
+    return document(
+        prezi.Manifest(
+            id=Address(urls.manifest(chapter.identifier)),
+            label=words(label),
+            metadata=description.chapter_metadata(chapter, exhibition),
+            summary=words(description.chapter_summary(chapter, exhibition)),
+            requiredStatement=description.required_statement([exhibition]),
+            rights=exhibition.rights,
+            provider=description.providers(exhibition.organisers, exhibition, urls),
+            homepage=description.homepages(chapter.homepage),
+            navDate=description.navigation_date(chapter.period),
+            thumbnail=first_thumbnail(records, pictures, urls),
+            partOf=[_collection(exhibition.identifier, exhibition.title, urls)],
+            items=canvases or [placeholder_canvas(chapter.identifier, to_follow, urls)],
+            structures=_structures(chapter, exhibition, urls) if records else None,
+        )
+    )
+
+
+def folder_manifest(identifier: str, label: str, pictures: Sequence[Picture], urls: Urls) -> Json:
+    """Return the Manifest of a folder of images, of which nothing is known but their names.
+
+    The page of a Canvas is the identifier of its image, its label the last part of that.
+    """
+    return document(
+        prezi.Manifest(
+            id=Address(urls.manifest(identifier)),
+            label=words(in_no_language(label)),
+            thumbnail=[thumbnail(pictures[0], urls)] if pictures else None,
+            items=[
+                canvas(identifier, p.identifier, in_no_language(_last_part(p.identifier)), p, urls)
+                for p in pictures
+            ],
+        )
+    )
+
+
+def record_label(record: Record) -> LanguageMap:
+    """Return the heading of *record* for visitors, else its own title, else its identifier."""
+    return record.title or record.record_title or in_no_language(record.identifier)
+
+
+def _canvases(
+    record: Record, exhibition: Exhibition, pictures: Pictures, urls: Urls
+) -> list[prezi.Canvas]:
+    return [
+        canvas(record.identifier, page.identifier, page.label, pictures[page.image], urls)
+        for page in record.pages
+    ] or [
+        placeholder_canvas(record.identifier, phrase("scans_to_follow", exhibition.languages), urls)
+    ]
+
+
+def first_thumbnail(
+    records: Sequence[Record], pictures: Pictures, urls: Urls
+) -> list[prezi.AnnotationBody] | None:
+    """Return a thumbnail of the first page of *records*, None where there is none."""
+    first = next((page for record in records for page in record.pages), None)
+    return [thumbnail(pictures[first.image], urls)] if first else None
+
+
+def _collection(identifier: str, label: LanguageMap, urls: Urls) -> prezi.Class:
+    address = Address(urls.collection_of(identifier))
+    return prezi.Class(id=address, type="Collection", label=words(label))
+
+
+def _last_part(identifier: str) -> str:
+    return identifier.rpartition("/")[2]
+
+
+# -- the table of contents
+
+
+def _sections(chapter: Chapter) -> list[tuple[Section | None, tuple[Record, ...]]]:
+    """Return the records of *chapter* in the order of the table of contents.
+
+    Records without a section come first, then each section that has records.
+    """
+    headings = (None, *chapter.sections)
+    groups = ((s, chapter.records_of(s.identifier if s else None)) for s in headings)
+    return [(section, records) for section, records in groups if records]
+
+
+def _structures(chapter: Chapter, exhibition: Exhibition, urls: Urls) -> list[Range]:
+    """Return one Range that holds the Ranges of sections and records.
+
+    Each begins with a Canvas, where viewers go when it is chosen, before any Range within it.
+    https://iiif.io/api/presentation/3.0/#54-range
+    """
+    ranges = []
+    for section, records in _sections(chapter):
+        inner = [_record_range(record, chapter, urls) for record in records]
+        if section is None:
+            ranges += inner
+        else:
+            label = section.title or in_no_language(section.identifier)
+            ranges.append(_range(chapter, section.identifier, label, inner, urls))
+    label = phrase("contents", exhibition.languages)
+    return [_range(chapter, CONTENTS, label, ranges, urls)]
+
+
+def _range(
+    chapter: Chapter, name: str, label: LanguageMap, inner: Sequence[Range], urls: Urls
+) -> Range:
+    """Return a Range of Ranges, which starts where the first of them does."""
+    return Range(
+        id=Address(urls.range(chapter.identifier, name)),
+        label=words(label),
+        start=inner[0].start,
+        items=[inner[0].start, *inner],
+    )
+
+
+def _record_range(record: Record, chapter: Chapter, urls: Urls) -> Range:
+    pages = [page.identifier for page in record.pages] or [PLACEHOLDER]
+    canvases = [
+        prezi.CanvasRef(id=Address(urls.canvas(record.identifier, page)), type="Canvas")
+        for page in pages
+    ]
+    return Range(
+        id=Address(urls.range(chapter.identifier, record.identifier)),
+        label=words(record_label(record)),
+        start=canvases[0],
+        viewingDirection=record.viewing_direction,
+        items=canvases,
+    )
