@@ -14,6 +14,7 @@ from iiifserver.dates import parse_date
 from iiifserver.errors import InvalidValue
 from iiifserver.language import parse_tag
 from iiifserver.publish import cells
+from iiifserver.publish.markup import marked_up
 from iiifserver.records import Behavior, ViewingDirection
 
 
@@ -42,6 +43,10 @@ def _words(name: str, *, required: bool = False, several: bool = False) -> Colum
     return Column(name, by_language=True, required=required, several=several)
 
 
+def _prose(name: str) -> Column:
+    return Column(name, marked_up, by_language=True)
+
+
 _UNREVIEWED = Column("unreviewed", several=True)
 _NOTE = _words("note")
 _HOMEPAGE = Column("homepage", cells.address, by_language=True, several=True)
@@ -51,8 +56,8 @@ SHEETS: dict[str, tuple[Column, ...]] = {
         Column("exhibition", cells.identifier, field="identifier", required=True),
         Column("languages", parse_tag, several=True, required=True),
         _words("title", required=True),
-        _words("summary"),
-        _words("required_statement"),
+        _prose("summary"),
+        _prose("required_statement"),
         Column("rights", cells.rights),
         _HOMEPAGE,
         Column("organisers", several=True, refers_to="Agents"),
@@ -76,7 +81,7 @@ SHEETS: dict[str, tuple[Column, ...]] = {
         _words("title"),
         _words("working_title"),
         Column("period", parse_date),
-        _words("summary"),
+        _prose("summary"),
         _HOMEPAGE,
         _NOTE,
         _UNREVIEWED,
@@ -101,7 +106,7 @@ SHEETS: dict[str, tuple[Column, ...]] = {
         _words("date_as_written"),
         _words("places", several=True),
         _words("people", several=True),
-        _words("summary"),
+        _prose("summary"),
         Column("rights", cells.rights),
         Column("viewing_direction", cells.one_of(get_args(ViewingDirection))),
         Column("behavior", cells.one_of(get_args(Behavior))),
