@@ -1,0 +1,321 @@
+"""What a file is, told by its first bytes and its header; and the pixels of a JPEG 2000.
+
+Nothing is guessed: the signature names the format, the format names its one reader, and what
+has no reader is refused by name. `describe` needs no decoder and no pixel, so that processes
+which answer HTTP can use it; `read_jp2` loads numpy and OpenJPEG when it is called.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+import types
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from ctypes.util import find_library
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from iiifserver.errors import BrokenSource
+
+from .headers.avif import read_avif
+from .headers.gif import read_gif
+from .headers.header import OVERHEAD_BYTES, Format, Header, streamed_bytes, turned
+from .headers.jp2 import (
+    AREA_BYTES,
+    SAMPLE_BYTES,
+    Jp2,
+    read_jp2_header,
+    read_jp2_info,
+)
+from .headers.jpeg import read_jpeg
+from .headers.png import read_png
+from .headers.webp import read_webp
+from .headers.window import Read, Window
+from .pyramid import read_tiff
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.unsignedinteger[Any]]
+    Band = NDArray[np.int32]
+
+__all__ = ["Format", "Header", "describe", "identify", "jp2_profile", "read_jp2"]
+
+_SIGNATURE_BYTES = 64
+_SIGNATURES: tuple[tuple[bytes, Format], ...] = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "jp2"),
+    (b"\xff\x4f\xff\x51", "jp2"),
+)
+_HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+_AVIF = {b"avif", b"avis"}
+_EITHER = {b"mif1", b"msf1"}
+_NOT_READ = (
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"%PDF-", "PDF"),
+    (b"8BPS", "Photoshop"),
+    (b"BM", "BMP"),
+)
+
+
+def identify(first: bytes) -> Format | None:
+    """Return the format that a file's first bytes are the signature of; 64 bytes are enough."""
+    for signature, form in _SIGNATURES:
+        if first.startswith(signature):
+            return form
+    if first[:4] == b"RIFF" and first[8:12] == b"WEBP":
+        return "webp"
+    brands = _brands(first)
+    if brands & _AVIF or (brands & _EITHER and not brands & _HEIC):
+        return "avif"
+    return None
+
+
+def describe(read: Read, size_bytes: int) -> Header:
+    """Return what the file is, from a few reads of its header.
+
+    *read* returns the bytes at an offset, fewer than asked only at the end of the file.
+
+    Raises:
+        BrokenSource: it is no image of a format that we read, or its header is damaged.
+    """
+    if not size_bytes:
+        raise BrokenSource("the file is empty")
+    window = Window(read, size_bytes)
+    first = window.take(0, min(size_bytes, _SIGNATURE_BYTES), "the signature")
+    form = identify(first)
+    if form is None:
+        raise BrokenSource(_refusal(first))
+    return _READERS[form](window)
+
+
+def _brands(first: bytes) -> set[bytes]:
+    """Return the brands of an ISO base media file, as far as they are in its first bytes."""
+    if first[4:8] != b"ftyp":
+        return set()
+    end = min(int.from_bytes(first[:4], "big"), len(first))
+    return {first[8:12], *(first[place : place + 4] for place in range(16, end - 3, 4))}
+
+
+def _refusal(first: bytes) -> str:
+    name = next((name for signature, name in _NOT_READ if first.startswith(signature)), None)
+    if _brands(first) & _HEIC:
+        name = "HEIC"
+    if name:
+        return f"{name} is not read yet"
+    return f"not an image of a format that we read: starts with {first[:12]!r}"
+
+
+def _tiff_header(window: Window) -> Header:
+    tiff = read_tiff(window)
+    finest = tiff.levels[0]
+    across, down = tiff.chunk
+    pixel_bytes = tiff.bands * (2 if tiff.samples.bits == 16 else 1)
+    if finest.tile_width:
+        row = -(-finest.width // across) * across * down * pixel_bytes
+        held = OVERHEAD_BYTES + 2 * row
+    else:
+        held = streamed_bytes(finest.width, pixel_bytes)
+    width, height = turned(finest.width, finest.height, tiff.orientation)
+    return Header(
+        format="tiff", width=width, height=height, orientation=tiff.orientation,
+        levels=tiff.levels, bands=tiff.bands, bits=tiff.samples.bits, alpha=tiff.alpha,
+        lossless=tiff.lossless, profile=tiff.profile, decode_bytes=held + tiff.stored_bytes,
+        streams=True, raw_ycbcr=tiff.raw_ycbcr,
+    )  # fmt: skip
+
+
+_READERS: dict[Format, Callable[[Window], Header]] = {
+    "jpeg": read_jpeg,
+    "tiff": _tiff_header,
+    "png": read_png,
+    "gif": read_gif,
+    "webp": read_webp,
+    "avif": read_avif,
+    "jp2": read_jp2_header,
+}
+
+
+def jp2_profile(path: Path) -> bytes | None:
+    """Return the ICC profile of a JPEG 2000 file, if it carries one."""
+    with path.open("rb") as file:
+        window = _file_window(path, file)
+        place = read_jp2_info(window).profile
+        return window.take(*place, "the JP2's profile") if place else None
+
+
+def read_jp2(path: Path, level: int, box: tuple[int, int, int, int]) -> Pixels:
+    """Return the pixels of *box* at resolution *level* of a JPEG 2000 file: rows, columns, bands.
+
+    The box (left, top, right, bottom) is in that level's pixels. Only its code-blocks are
+    decoded, by one thread, in strips for which OpenJPEG holds at most 64 MiB. Samples fill
+    their 8 or 16 bits, YCC is made RGB, and the bands are those of the colour, then opacity.
+
+    Raises:
+        BrokenSource: OpenJPEG cannot decode it.
+    """
+    import numpy as np
+
+    with path.open("rb") as file:
+        jp2 = read_jp2_info(_file_window(path, file))
+    left, top, right, bottom = box
+    rows = max(1, AREA_BYTES // ((right - left) * jp2.components * SAMPLE_BYTES))
+    strips = [
+        _decode(path, jp2, level, (left, start, right, min(start + rows, bottom)))
+        for start in range(top, bottom, rows)
+    ]
+    return strips[0] if len(strips) == 1 else np.concatenate(strips)
+
+
+def _file_window(path: Path, file: Any) -> Window:
+    def read(offset: int, length: int) -> bytes:
+        file.seek(offset)
+        held: bytes = file.read(length)
+        return held
+
+    return Window(read, path.stat().st_size)
+
+
+def _decode(path: Path, jp2: Jp2, level: int, box: tuple[int, int, int, int]) -> Pixels:
+    opj = _openjpeg()
+    messages: list[str] = []
+    note = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_void_p)(
+        lambda message, _: messages.append(message.decode("utf-8", "replace").strip())
+    )
+    try:
+        with ExitStack() as stack:
+            stream = opj.stream_create_default_file_stream(str(path), True)
+            stack.callback(opj.stream_destroy, stream)
+            codec = opj.create_decompress(opj.CODEC_JP2 if jp2.boxed else opj.CODEC_J2K)
+            stack.callback(opj.destroy_codec, codec)
+            opj.set_error_handler(codec, note)
+            opj.set_warning_handler(codec, None)
+            opj.set_info_handler(codec, None)
+            parameters = opj.set_default_decoder_parameters()
+            parameters.cp_reduce = level
+            opj.setup_decoder(codec, parameters)
+            opj.codec_set_threads(codec, 0)
+            image = opj.read_header(stream, codec)
+            stack.callback(opj.image_destroy, image)
+            opj.set_decode_area(codec, image, *_on_grid(jp2, level, box))
+            opj.decode(codec, stream, image)
+            return _to_pixels(image.contents, jp2, level, box)
+    except (OSError, ValueError) as error:
+        why = "; ".join(messages[:3]) or str(error) or "no reason given"
+        raise BrokenSource(f"the JPEG 2000 cannot be decoded: {why}") from error
+
+
+def _on_grid(jp2: Jp2, level: int, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """Return the area of the reference grid that has the pixels of *box* at *level*."""
+    left, top, right, bottom = jp2.area
+    first_x, first_y = -(-left >> level), -(-top >> level)
+    return (
+        max(left, first_x + box[0] << level),
+        max(top, first_y + box[1] << level),
+        min(right, first_x + box[2] << level),
+        min(bottom, first_y + box[3] << level),
+    )
+
+
+def _to_pixels(image: Any, jp2: Jp2, level: int, box: tuple[int, int, int, int]) -> Pixels:
+    import numpy as np
+
+    bands = list(_shown_bands(image, jp2, level, box))
+    shape = box[3] - box[1], box[2] - box[0]
+    if any(band.shape != shape for band in bands):
+        raise BrokenSource(f"the JPEG 2000 gave {bands[0].shape} pixels, not {shape}")
+    top = _top(jp2)
+    if jp2.colour == "ycc":
+        bands[:3] = _rgb(bands[0], bands[1], bands[2], top)
+    kind: type[np.unsignedinteger[Any]] = np.uint8 if top == 255 else np.uint16
+    return np.stack(bands, axis=-1).astype(kind)
+
+
+def _top(jp2: Jp2) -> int:
+    return 255 if jp2.bits <= 8 else 65535
+
+
+def _shown_bands(
+    image: Any, jp2: Jp2, level: int, box: tuple[int, int, int, int]
+) -> Iterator[Band]:
+    """Yield the components of the colour, then that of opacity, one sample for each pixel."""
+    import numpy as np
+
+    components = [image.comps[number] for number in range(image.numcomps)]
+    opaque = [c for c in components if c.alpha not in (1, 2)] if jp2.boxed else components
+    colours = jp2.bands - jp2.alpha
+    clear = [c for c in components if c.alpha in (1, 2)] if jp2.boxed else components[colours:]
+    across = (-(-jp2.area[0] >> level)) + np.arange(box[0], box[2])
+    down = (-(-jp2.area[1] >> level)) + np.arange(box[1], box[3])
+    for component in opaque[:colours] + clear[: int(jp2.alpha)]:
+        band = np.ctypeslib.as_array(component.data, (component.h, component.w))
+        if (component.dx, component.dy) != (1, 1):
+            # subsampled on the reference grid: each pixel takes the sample at its left and top
+            columns = across // component.dx - (-(-component.x0 >> component.factor))
+            lines = down // component.dy - (-(-component.y0 >> component.factor))
+            band = band[lines.clip(0, component.h - 1)][:, columns.clip(0, component.w - 1)]
+        highest = (1 << component.prec) - 1
+        if component.sgnd:
+            band = band + (highest + 1 >> 1)
+        if highest != _top(jp2):
+            band = (band.clip(0, highest).astype(np.int64) * _top(jp2) + highest // 2) // highest
+        yield band
+
+
+def _rgb(luma: Band, blue: Band, red: Band, top: int) -> list[Band]:
+    """Return red, green and blue of YCC samples; ITU-R BT.601, as sYCC has it."""
+    import numpy as np
+
+    middle = top + 1 >> 1
+    blue_offset, red_offset = blue - np.float32(middle), red - np.float32(middle)
+    made = (
+        luma + np.float32(1.402) * red_offset,
+        luma - np.float32(0.344136) * blue_offset - np.float32(0.714136) * red_offset,
+        luma + np.float32(1.772) * blue_offset,
+    )
+    return [np.rint(band).clip(0, top).astype(np.int32) for band in made]
+
+
+@functools.cache
+def _openjpeg() -> Any:
+    """Return glymur's binding to OpenJPEG, bound to the library that `_library_path` chooses.
+
+    On import, glymur would look for a `glymurrc` in the working directory and in the user's
+    home and load the library that it names; with its module `config` replaced it asks us.
+    """
+    path = _library_path()
+    if path is None:
+        raise BrokenSource("a JPEG 2000 cannot be read: no OpenJPEG library is installed")
+    library = ctypes.CDLL(path)
+    config = types.ModuleType("glymur.config")
+    vars(config)["glymur_config"] = lambda name: library if name == "openjp2" else None
+    sys.modules["glymur.config"] = config
+    from glymur.lib import openjp2
+
+    return openjp2
+
+
+def _library_path() -> str | None:
+    """Return the OpenJPEG that Pillow's wheel bundles, else the system's.
+
+    The bundled one first: it is of one known version on every machine, and as new as Pillow.
+    """
+    import PIL
+
+    package = Path(PIL.__file__).parent
+    bundled = (
+        *package.parent.glob("pillow.libs/libopenjp2*.so*"),
+        *package.glob(".dylibs/libopenjp2*.dylib"),
+    )
+    return str(bundled[0]) if bundled else find_library("openjp2")
