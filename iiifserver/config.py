@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -40,7 +41,7 @@ class Config:
         (), "Addresses of proxies whose X-Forwarded headers are believed when base_url is empty"
     )
     folder: str = setting("", "Folder of images to serve as it is; empty: what is published")
-    data: Path = setting(
+    data: Path = setting(  # noqa: RUF009 - a field, and its default is frozen
         Path("var"), "Folder for what the server makes: documents, pyramids, caches"
     )
 
@@ -123,12 +124,10 @@ def background_rgb(text: str) -> tuple[int, int, int]:
     Raises:
         ConfigurationError: *text* is not of that form.
     """
-    try:
-        if len(text) != 7 or text[0] != "#":
-            raise ValueError(text)
-        red, green, blue = bytes.fromhex(text[1:])
-    except ValueError as error:
-        raise ConfigurationError(f"background = {text!r}: write it as #rrggbb") from error
+    digits = re.fullmatch("#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})", text)
+    if not digits:
+        raise ConfigurationError(f"background = {text!r}: write it as #rrggbb")
+    red, green, blue = (int(each, 16) for each in digits.groups())
     return red, green, blue
 
 

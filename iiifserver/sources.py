@@ -17,8 +17,9 @@ from typing import Protocol
 from .errors import BrokenSource, ConfigurationError, NotFound
 
 SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .tif .tiff .ptif .ptiff .btf .tf8 .png .webp .avif .gif .jp2 .jpx .j2k .j2c"
-    " .jpc .jpf".split()
+    {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".avif", ".gif"}
+    | {".tif", ".tiff", ".ptif", ".ptiff", ".btf", ".tf8"}
+    | {".jp2", ".jpx", ".jpf", ".j2k", ".j2c", ".jpc"}
 )
 MOST_FILES = 500_000
 """Files in one folder's table; a folder with more stops the start."""
@@ -99,6 +100,7 @@ class Folder:
         self._clock = clock
         self._files: dict[str, Path] = {}
         self._stems: dict[str, list[str]] = {}
+        self._names: tuple[str, ...] = ()
         self._next_scan = 0.0
         self.scan()
 
@@ -126,11 +128,11 @@ class Folder:
             raise NotFound(why, parameter="identifier")
         return names[0] if names else None
 
-    def names(self) -> list[str]:
-        """Return every identifier in natural order, folder by folder."""
+    def names(self) -> tuple[str, ...]:
+        """Return every identifier in natural order; the same object while nothing changed."""
         if self._clock() >= self._next_scan:
             self.scan()
-        return list(self._files)
+        return self._names
 
     def scan(self) -> None:
         """Read the folder anew.
@@ -148,6 +150,8 @@ class Folder:
             files[name] = path
             stems.setdefault(name[: name.rindex(".")], []).append(name)
         self._files, self._stems = files, stems
+        names = tuple(files)
+        self._names = self._names if names == self._names else names
         now = self._clock()
         self._next_scan = now + max(_RESCAN_S, 10 * (now - started))
 

@@ -5,6 +5,7 @@ The table of addresses is in docs/addresses.md; all stand under one `base_url`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -13,6 +14,12 @@ from urllib.parse import quote, urlencode
 _SAFE_IN_IDENTIFIER = "!$&'()*+,;=:"
 _SAFE_IN_SEGMENT = "!,^:;"
 INFO = "info.json"
+
+
+_ADDRESS = re.compile(
+    r"/(?:iiif/[23]/.*|presentation/.*|static/.*|health|viewer|[a-z]{2}(?:-[A-Za-z0-9]+)*/.*)?",
+    re.DOTALL,
+)
 
 
 class ImagePath(NamedTuple):
@@ -26,6 +33,11 @@ class ImagePath(NamedTuple):
 def encode_identifier(identifier: str) -> str:
     """Return *identifier* as one path segment of an address, slashes encoded."""
     return quote(identifier, safe=_SAFE_IN_IDENTIFIER)
+
+
+def is_address(path: str) -> bool:
+    """Return whether *path* has the form of an address of ours, without a prefix before it."""
+    return _ADDRESS.fullmatch(path) is not None
 
 
 def split_image_path(path: str) -> ImagePath | None:

@@ -63,9 +63,7 @@ def info(version: Version, description: Description, limits: Limits) -> dict[str
     common = {"protocol": PROTOCOL, "width": image.width, "height": image.height}
     tiles = [{"width": tile.width, "height": tile.height, "scaleFactors": factors}]
     sizes = [
-        {"width": size.width, "height": size.height}
-        for size in (reduced(image, factor) for factor in reversed(factors))
-        if limits.allow(*size)
+        {"width": width, "height": height} for width, height in listed_sizes(image, tile, limits)
     ]
     maxima = {
         "maxWidth": limits.max_width,
@@ -104,6 +102,13 @@ def info(version: Version, description: Description, limits: Limits) -> dict[str
         "tiles": tiles,
         **({"license": description.rights} if description.rights else {}),
     }
+
+
+def listed_sizes(image: Dimensions, tile: Dimensions, limits: Limits) -> list[Dimensions]:
+    """Return the sizes that info.json lists, the smallest first: every level within the limits."""
+    factors = scale_factors(image, _allowed_tile(tile, limits))
+    sizes = (reduced(image, factor) for factor in reversed(factors))
+    return [size for size in sizes if limits.allow(*size)]
 
 
 def scale_factors(image: Dimensions, tile: Dimensions) -> list[int]:

@@ -2,7 +2,7 @@
 
 Arithmetic only, in whole numbers and fractions; no pixel is touched and no file is opened.
 Rounding follows viewers where the specification leaves it open: sizes that keep the proportions
-are rounded to the nearest pixel and never to none.
+are those of a viewer's level where they can be, else rounded to the nearest pixel, never to none.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from iiifserver.errors import BadRequest, NotSupported
+
 from .request import (
     ImageRequest,
     OutputFormat,
@@ -155,10 +156,12 @@ def resolve_size(
 
     Image API 3.0, 4.2: https://iiif.io/api/image/3.0/#42-size
     """
-    wanted = _scaled(size, region, limits)
+    # 2.1's !w,h never fails for want of enlarging; 3.0's ^!w,h says that it wants it
+    enlarge = size.upscale and (limits.upscaling or version == 3)
+    wanted = _scaled(size, region, limits, enlarge=enlarge)
     if not (wanted.width and wanted.height):
         raise refuse(version, "size", "the size leaves no pixel")
-    larger = wanted.width > region.width or wanted.height > region.height
+    larger = wanted.width > region.width or wanted.height > region.height or size.percent > 100
     if larger and not size.upscale:
         why = f"{wanted.width}x{wanted.height} is larger than the region, {_by(region)}"
         raise refuse(version, "size", f"{why}; put ^ before the size to enlarge it")
@@ -174,7 +177,7 @@ def resolve_size(
     return wanted
 
 
-def _scaled(size: Size, region: Dimensions, limits: Limits) -> Dimensions:
+def _scaled(size: Size, region: Dimensions, limits: Limits, *, enlarge: bool) -> Dimensions:
     if size.kind == "max":
         return _largest(region, limits, enlarge=size.upscale)
     if size.kind == "percent":
@@ -183,7 +186,9 @@ def _scaled(size: Size, region: Dimensions, limits: Limits) -> Dimensions:
     width, height = size.width, size.height
     if width and height:
         wanted = Dimensions(width, height)
-        return _confined(wanted, size, region, limits) if size.kind == "confined" else wanted
+        if size.kind == "confined":
+            return _confined(wanted, region, _largest(region, limits, enlarge=enlarge))
+        return wanted
     if width:
         return Dimensions(width, _proportional(width, region.height, region.width))
     if height:
@@ -203,15 +208,15 @@ def _largest(region: Dimensions, limits: Limits, *, enlarge: bool) -> Dimensions
         math.isqrt(limits.max_area * height // width),
     )
     best = min(by_width, by_height, by_area)
-    return Dimensions(max(best[0], 1), max(best[1], 1))
+    # what is thinner than a pixel is one pixel thick, and its length alone makes the area
+    return Dimensions(max(min(best[0], limits.max_area), 1), max(min(best[1], limits.max_area), 1))
 
 
-def _confined(wanted: Dimensions, size: Size, region: Dimensions, limits: Limits) -> Dimensions:
-    ceiling = _largest(region, limits, enlarge=size.upscale and limits.upscaling)
+def _confined(wanted: Dimensions, region: Dimensions, ceiling: Dimensions) -> Dimensions:
     width, height = min(wanted.width, ceiling.width), min(wanted.height, ceiling.height)
     if width * region.height <= height * region.width:
-        return Dimensions(width, _proportional(width, region.height, region.width))
-    return Dimensions(_proportional(height, region.width, region.height), height)
+        return Dimensions(width, min(_proportional(width, region.height, region.width), height))
+    return Dimensions(min(_proportional(height, region.width, region.height), width), height)
 
 
 def _canonical_size(size: Dimensions, region: Dimensions, limits: Limits, version: Version) -> str:
@@ -256,8 +261,17 @@ def rotated(size: Dimensions, degrees: Fraction) -> Dimensions:
 
 
 def _proportional(known: int, other: int, of: int) -> int:
-    """Return *other* scaled as *of* is to *known*, to the nearest pixel and at least one."""
-    return max((2 * known * other + of) // (2 * of), 1)
+    """Return *other* scaled as *of* is to *known*, to the nearest pixel and at least one.
+
+    Where *known* is the size of a viewer's level, so is the result: viewers round levels up, and
+    `w,` and `w,h` then ask for the same pixels.
+    """
+    nearest = max((2 * known * other + of) // (2 * of), 1)
+    factor = 1
+    while -(-of // factor) > known:
+        factor *= 2
+    level = -(-other // factor)
+    return level if -(-of // factor) == known and abs(level - nearest) <= 1 else nearest
 
 
 def _round(value: Fraction | int) -> int:

@@ -1,0 +1,286 @@
+"""The render processes of the whole server, behind one door.
+
+    web workers --(Unix socket)--> broker process --(pipes)--> render processes
+
+Web workers stay small and cannot be taken down by a picture: decoding happens in processes with
+a memory limit, a time limit and lower priority. One that dies or hangs is replaced, and the request
+that it was working on gets an error; the queue is bounded, and what does not fit is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import queue
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection, Listener
+from pathlib import Path
+from typing import Any
+
+from iiifserver.config import Config
+from iiifserver.errors import BrokenSource, Busy, RequestError
+
+from .job import Job
+
+ADDRESS = "IIIF_BROKER_ADDRESS"
+KEY = "IIIF_BROKER_KEY"
+"""Environment variables in which a server tells its web workers of its broker."""
+
+_NICENESS = 5
+_JOBS_A_PROCESS = 2_000  # then it is replaced: what libraries leak stays bounded
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the broker may use: processes, waiting jobs, seconds a job, bytes a process."""
+
+    processes: int
+    waiting: int
+    timeout_s: float
+    memory_bytes: int
+
+    @classmethod
+    def of(cls, config: Config) -> Bounds:
+        """Return the bounds that *config* sets."""
+        return cls(
+            config.render_processes,
+            config.render_queue,
+            config.render_timeout_s,
+            config.render_memory_mib << 20,
+        )
+
+
+class _Process:
+    """One render process and the pipe to it; not thread-safe, one job at a time."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._jobs = 0
+        self._start()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_work, args=(theirs, self._bounds.memory_bytes), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self._jobs = 0
+
+    def render(self, job: Job) -> bytes | RequestError:
+        """Return the picture, or the error that explains why there is none."""
+        if not self._process.is_alive() or self._jobs >= _JOBS_A_PROCESS:
+            self.replace()
+        self._jobs += 1
+        try:
+            self._pipe.send(job)
+            if not self._pipe.poll(self._bounds.timeout_s):
+                self.replace()
+                why = f"{job.name}: this picture took longer than {self._bounds.timeout_s:g} s"
+                return Busy(why)
+            answer: bytes | RequestError = self._pipe.recv()
+        except (EOFError, OSError):
+            code = self._process.exitcode
+            self.replace()
+            _log.warning("a render process died (%s) on %s", code, job.name)
+            why = f"{job.name}: decoding it took more memory than is allowed, or crashed"
+            return BrokenSource(why, parameter="identifier")
+        return answer
+
+    def replace(self) -> None:
+        """Stop the process, whatever it does, and start another."""
+        self.stop()
+        self._start()
+
+    def stop(self) -> None:
+        """Stop the process, whatever it does."""
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+
+def _work(pipe: Connection[Any, Any], memory_bytes: int) -> None:
+    """Render what comes through *pipe* until it closes: the life of a render process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's ^C is the server's to handle
+    os.nice(_NICENESS)
+    _limit_memory(memory_bytes)
+    while True:
+        try:
+            job = pipe.recv()
+        except (EOFError, OSError):
+            return
+        answer: bytes | RequestError
+        try:
+            answer = job.run()
+        except RequestError as error:
+            answer = error
+        except MemoryError:
+            why = f"{job.name}: decoding it takes more memory than is allowed"
+            answer = BrokenSource(why, parameter="identifier")
+        pipe.send(answer)
+
+
+def _limit_memory(memory_bytes: int) -> None:
+    if sys.platform == "linux":  # macOS has no limit that counts what a process really uses
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+
+
+class Pool:
+    """Render processes for one caller process, shared by its threads."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._free: queue.LifoQueue[_Process] = queue.LifoQueue()
+        self._all = [_Process(bounds) for _ in range(bounds.processes)]
+        for process in self._all:
+            self._free.put(process)
+        self._lock = threading.Lock()
+        self.places = bounds.processes + bounds.waiting
+        """Jobs that would still be taken."""
+
+    def render(self, job: Job) -> bytes:
+        """Return the encoded picture.
+
+        Raises:
+            Busy: too many pictures are waiting, or this one took too long.
+            BrokenSource: the file cannot be decoded within the memory that is allowed.
+        """
+        with self._place():
+            try:
+                process = self._free.get(timeout=self._bounds.timeout_s)
+            except queue.Empty:
+                raise Busy("no picture was finished in time to begin this one") from None
+            try:
+                answer = process.render(job)
+            finally:
+                self._free.put(process)
+        if isinstance(answer, RequestError):
+            raise answer
+        return answer
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        with self._lock:
+            if not self.places:
+                raise Busy("too many pictures are being made at this moment")
+            self.places -= 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.places += 1
+
+    def close(self) -> None:
+        """Stop all render processes."""
+        for process in self._all:
+            process.stop()
+
+
+class Remote:
+    """The broker as seen from a web worker: one connection a thread, made when first needed."""
+
+    def __init__(self, address: str, key: bytes) -> None:
+        self._address = address
+        self._key = key
+        self._here = threading.local()
+
+    def render(self, job: Job) -> bytes:
+        """Return the encoded picture, as `Pool.render` does."""
+        try:
+            connection = self._connection()
+            connection.send(job)
+            answer = connection.recv()
+        except (EOFError, OSError, AuthenticationError) as error:
+            self._here.connection = None
+            raise Busy("the render processes are being restarted") from error
+        if isinstance(answer, RequestError):
+            raise answer
+        return bytes(answer)
+
+    def _connection(self) -> Connection[Any, Any]:
+        connection: Connection[Any, Any] | None = getattr(self._here, "connection", None)
+        if connection is None:
+            connection = Client(self._address, "AF_UNIX", authkey=self._key)
+            self._here.connection = connection
+        return connection
+
+
+def serve(address: str, key: bytes, bounds: Bounds, ready: Connection[Any, Any]) -> None:
+    """Answer render jobs at *address* until the parent closes *ready*: the broker's life."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pool = Pool(bounds)
+    with Listener(address, "AF_UNIX", backlog=128, authkey=key) as listener:
+        threading.Thread(target=_accept, args=(listener, pool), daemon=True).start()
+        ready.send(None)
+        while True:
+            try:
+                ready.recv()
+            except (EOFError, OSError):
+                break
+    pool.close()
+
+
+def _accept(listener: Listener, pool: Pool) -> None:
+    while True:
+        try:
+            connection = listener.accept()
+        except (OSError, EOFError, AuthenticationError):
+            time.sleep(0.01)  # a client that left, or a stranger: never a reason to stop
+            continue
+        threading.Thread(target=_converse, args=(connection, pool), daemon=True).start()
+
+
+def _converse(connection: Connection[Any, Any], pool: Pool) -> None:
+    with connection:
+        while True:
+            try:
+                job = connection.recv()
+                try:
+                    answer: bytes | RequestError = pool.render(job)
+                except RequestError as error:
+                    answer = error
+                connection.send(answer)
+            except (EOFError, OSError):
+                return
+
+
+@contextmanager
+def running(bounds: Bounds) -> Iterator[dict[str, str]]:
+    """Run a broker for the length of a `with`; yield the environment its clients need."""
+    folder = Path(tempfile.mkdtemp(prefix="iiifserver-"))  # mode 0700: nobody else connects
+    address, key = str(folder / "broker"), secrets.token_bytes(32)
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    # not a daemon: daemons may not have children, and render processes are its children
+    process = context.Process(target=serve, args=(address, key, bounds, theirs))
+    process.start()
+    theirs.close()
+    try:
+        ours.recv()
+        yield {ADDRESS: address, KEY: key.hex()}
+    finally:
+        ours.close()
+        process.join(5)
+        process.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remote(environment: dict[str, str] | os._Environ[str]) -> Remote | None:
+    """Return the broker that *environment* names, None where it names none."""
+    address, key = environment.get(ADDRESS), environment.get(KEY)
+    return Remote(address, bytes.fromhex(key)) if address and key else None

@@ -1,0 +1,101 @@
+"""The server as a WSGI application: `create_app` builds it, `application` is what workers call."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, request
+
+from iiifserver import config as configuration
+from iiifserver.config import Config
+from iiifserver.edition import Current
+from iiifserver.image import broker
+from iiifserver.image.service import Images, Renderer
+from iiifserver.sources import Folder
+from iiifserver.urls import Urls
+
+from . import image, pages, presentation, problems
+from .addresses import urls_for, without_prefix
+from .folder import Shelf
+from .published import Published
+
+_LONGEST_PREFLIGHT_S = 86_400
+
+
+def create_app(config: Config, renderer: Renderer) -> Flask:
+    """Return the application for the folder that *config* names, else for what is published.
+
+    Raises:
+        ConfigurationError: the folder is none, or nothing is published.
+    """
+
+    def urls() -> Urls:
+        return urls_for(request, config)
+
+    holdings: Shelf | Published
+    if config.folder:
+        folder = Folder(Path(config.folder))
+        images = Images(folder, config, renderer)
+        holdings = Shelf(folder, images, renderer, urls)
+    else:
+        holdings = Published(Current(config.data), urls)
+        images = Images(holdings, config, renderer)
+    app = Flask(__name__, static_folder=None)
+    # an identifier may hold what others would tidy up
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
+    problems.register(app)
+    app.register_blueprint(image.blueprint(images, urls, config.max_age_s))
+    app.register_blueprint(presentation.blueprint(holdings.document))
+    app.register_blueprint(pages.blueprint(holdings.site()))
+    app.add_url_rule("/health", view_func=_health)
+    app.after_request(_open_to_all)
+    app.wsgi_app = without_prefix(app.wsgi_app, config)  # type: ignore[method-assign,assignment]
+    return app
+
+
+def application() -> Callable[..., Any]:
+    """Return the application that the environment describes, for granian and gunicorn.
+
+    Render processes are those of the server that started this worker; without one, this process
+    starts its own.
+    """
+    config = configuration.load(environment=os.environ)
+    renderer = broker.remote(os.environ)
+    if renderer is None:
+        running = ExitStack()
+        environment = running.enter_context(broker.running(broker.Bounds.of(config)))
+        atexit.register(running.close)
+        renderer = broker.remote(environment)
+        assert renderer is not None  # noqa: S101 - it was just started
+    return create_app(config, renderer)
+
+
+def _health() -> Response:
+    return Response("alive\n", content_type="text/plain; charset=utf-8")
+
+
+def _open_to_all(response: Response) -> Response:
+    """Let every origin read what is no page, errors and unchanged answers too.
+
+    Image API 3.0, 8: https://iiif.io/api/image/3.0/#7-server-responses
+    """
+    if request.blueprint == "pages":
+        return response
+    headers = response.headers
+    headers["Access-Control-Allow-Origin"] = "*"
+    headers["Access-Control-Expose-Headers"] = "Link, ETag, Content-Disposition, Retry-After"
+    headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    headers["X-Content-Type-Options"] = "nosniff"
+    if request.method == "OPTIONS":
+        headers["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"
+        headers["Access-Control-Allow-Headers"] = "*"
+        headers["Access-Control-Max-Age"] = str(_LONGEST_PREFLIGHT_S)
+    if response.status_code == 304:
+        headers.pop("Content-Type", None)
+    return response

@@ -1,0 +1,189 @@
+"""A folder of images as it is: one list and one Manifest a folder, from the names alone.
+
+Manifests are built in a render process, because what builds and checks them is too large for
+processes that answer HTTP, and are kept, bounded, for as long as the files are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from iiifserver.errors import NotFound, RequestError
+from iiifserver.image.plan import Dimensions
+from iiifserver.image.service import Images, Renderer
+from iiifserver.sources import Folder
+from iiifserver.urls import Urls
+
+from .pages import Entry, Listing, Picture, Site
+from .presentation import JSON_LD_3, Found
+
+ROOT = ".folder"
+"""Identifier of the outermost folder: hidden names are absent, so no folder inside has it."""
+LANGUAGES = ("en", "ja", "mn")
+MOST_CANVASES = 2_000
+"""Canvases in one Manifest; a larger folder shows its first ones."""
+_MOST_MANIFESTS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class FolderManifest:
+    """The job of building one folder's Manifest; `images` with their sizes, full and listed."""
+
+    name: str
+    base_url: str
+    identifier: str
+    images: tuple[tuple[str, Dimensions, tuple[Dimensions, ...]], ...]
+
+    def run(self) -> bytes:
+        """Return the Manifest's bytes."""
+        from iiifserver.presentation.canvases import Picture as Scan
+        from iiifserver.presentation.manifest import folder_manifest
+        from iiifserver.presentation.model import document_bytes
+
+        scans = [Scan(name, *size, sizes) for name, size, sizes in self.images]
+        return document_bytes(
+            folder_manifest(self.identifier, self.name, scans, Urls(self.base_url))
+        )
+
+
+@dataclass(slots=True)
+class _Shelved:
+    """What lies directly in one folder."""
+
+    folders: list[str] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
+
+
+class Shelf:
+    """The pages and Manifests of a folder."""
+
+    def __init__(
+        self, folder: Folder, images: Images, renderer: Renderer, urls: Callable[[], Urls]
+    ) -> None:
+        self._folder = folder
+        self._images = images
+        self._renderer = renderer
+        self._urls = urls
+        self._names: tuple[str, ...] | None = None
+        self._tree: dict[str, _Shelved] = {}
+        self._manifests: OrderedDict[FolderManifest, Found] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def site(self) -> Site:
+        """Return what the pages show."""
+        title = {"none": [self._folder.root.name or "/"]}
+        return Site(title, LANGUAGES, self._urls, self._listing)
+
+    def document(self, path: str) -> Found | None:
+        """Return the Manifest at *path* below base_url, None where no folder has it."""
+        prefix, _, rest = path.partition("presentation/3/")
+        identifier = rest.removesuffix("/manifest")
+        shelved = self._shelves().get("" if identifier == ROOT else identifier)
+        if prefix or identifier == rest or not identifier or not (shelved and shelved.images):
+            return None
+        described: list[tuple[str, Dimensions, tuple[Dimensions, ...]]] = []
+        for name in shelved.images[:MOST_CANVASES]:
+            try:
+                image = self._images.describe(name)
+            except RequestError:
+                continue  # what cannot be served is not shown
+            described.append((name, image.dimensions, self._images.sizes(image)))
+        if not described:
+            return None
+        label = self._folder.root.name if identifier == ROOT else PurePosixPath(identifier).name
+        return self._build(
+            FolderManifest(
+                label or "/",
+                self._urls().base_url,
+                identifier,
+                tuple(described),
+            )
+        )
+
+    def _build(self, job: FolderManifest) -> Found:
+        with self._lock:
+            found = self._manifests.get(job)
+        if found is None:
+            body = self._renderer.render(job)
+            found = Found(body, JSON_LD_3, hashlib.sha256(body).hexdigest())
+            with self._lock:
+                self._manifests[job] = found
+                while len(self._manifests) > _MOST_MANIFESTS:
+                    self._manifests.popitem(last=False)
+        return found
+
+    def _shelves(self) -> dict[str, _Shelved]:
+        names = self._folder.names()
+        if names is not self._names:
+            self._tree, self._names = _tree(names), names
+        return self._tree
+
+    def _listing(self, path: str) -> Listing:
+        shelves = self._shelves()
+        if path and path not in shelves:
+            raise NotFound(f"no folder is called {path[:200]!r}", parameter="folder")
+        shelved = shelves.get(path, _Shelved())
+        parts = PurePosixPath(path).parts
+        parents = [({"none": [self._folder.root.name or "/"]}, "")] if path else []
+        parents += [
+            ({"none": [part]}, "/".join(parts[: index + 1]))
+            for index, part in enumerate(parts[:-1])
+        ]
+        return Listing(
+            label={"none": [parts[-1] if parts else self._folder.root.name or "/"]},
+            entries=[self._entry(each, shelves[each]) for each in shelved.folders],
+            pictures=_Pictures(shelved.images),
+            manifest=self._urls().manifest(path or ROOT) if shelved.images else None,
+            parents=parents,
+        )
+
+    def _entry(self, path: str, shelved: _Shelved) -> Entry:
+        return Entry(
+            label={"none": [PurePosixPath(path).name]},
+            image_count=len(shelved.images),
+            manifest=self._urls().manifest(path) if shelved.images else None,
+            path=path,
+            thumbnail=shelved.images[0] if shelved.images else None,
+        )
+
+
+class _Pictures(Sequence[Picture]):
+    """Names as pictures, made when they are looked at."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, place: int | slice) -> Picture | list[Picture]:  # type: ignore[override]
+        if isinstance(place, slice):
+            return [Picture(name, PurePosixPath(name).name) for name in self._names[place]]
+        name = self._names[place]
+        return Picture(name, PurePosixPath(name).name)
+
+
+def _tree(names: Sequence[str]) -> dict[str, _Shelved]:
+    tree: dict[str, _Shelved] = {}
+    for name in names:
+        folder, _, _ = name.rpartition("/")
+        tree.setdefault(folder, _Shelved()).images.append(name)
+    for folder in list(tree):
+        _hang(tree, folder)
+    return tree
+
+
+def _hang(tree: dict[str, _Shelved], folder: str) -> None:
+    """Make *folder* known to its parent, and so on up to the top."""
+    while folder:
+        parent, _, _ = folder.rpartition("/")
+        siblings = tree.setdefault(parent, _Shelved()).folders
+        if folder in siblings:
+            return
+        siblings.append(folder)
+        folder = parent

@@ -1,0 +1,62 @@
+"""What is published: documents, images and pages of the current edition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from iiifserver.edition import Current
+from iiifserver.errors import NotFound
+from iiifserver.sources import Source
+from iiifserver.urls import Urls
+
+from .pages import Entry, Listing, Site
+from .presentation import Found
+
+
+class Published:
+    """The holdings of a server without a folder: whatever edition is the current one."""
+
+    def __init__(self, current: Current, urls: Callable[[], Urls]) -> None:
+        self._current = current
+        self._urls = urls
+
+    def find(self, identifier: str) -> Source:
+        """Return the scan of the page *identifier*, or raise NotFound."""
+        return self._current.get().images.find(identifier)
+
+    def document(self, path: str) -> Found | None:
+        """Return the document at *path* below base_url, None where there is none."""
+        document = self._current.get().documents.get(path)
+        if document is None:
+            return None
+        return Found(document.path.read_bytes(), document.media_type, document.digest)
+
+    def site(self) -> Site:
+        """Return what the pages show."""
+        site = self._current.get().site
+        return Site(
+            title=site["title"],
+            languages=tuple(site["languages"]),
+            urls=self._urls,
+            listing=self._listing,
+            is_demo=True,
+            summary=site["summary"],
+        )
+
+    def _listing(self, path: str) -> Listing:
+        if path:
+            raise NotFound("an exhibition has chapters, not folders", parameter="folder")
+        site = self._current.get().site
+        return Listing(
+            label=site["title"],
+            entries=[
+                Entry(
+                    label=entry["label"],
+                    image_count=entry["image_count"],
+                    manifest=f"{self._urls().base_url}{entry['manifest']}",
+                    thumbnail=entry["thumbnail"],
+                    note=entry["note"],
+                )
+                for entry in site["entries"]
+            ],
+        )

@@ -1,0 +1,56 @@
+"""What tests share: a server over a folder of images, rendering in this process."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from iiifserver.config import Config
+from iiifserver.web import create_app
+
+
+class InThisProcess:
+    """Runs jobs where they are."""
+
+    def render(self, job: Any) -> bytes:
+        return job.run()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., FlaskClient]:
+    """A function that returns a client of a server over *folder*, with any settings."""
+
+    def make(folder: Path, **settings: Any) -> FlaskClient:
+        config = Config(folder=str(folder), data=folder / ".data", **settings)
+        return create_app(config, InThisProcess()).test_client()
+
+    return make
+
+
+@pytest.fixture
+def served_rules(serve: Callable[..., FlaskClient], tmp_path: Path) -> list[str]:
+    """The addresses that a server answers, with the manual's words for their parts."""
+    words = {"number": "version", "path": "identifier"}
+
+    def name_part(part: re.Match[str]) -> str:
+        return f"{{{words.get(part[1], part[1])}}}"
+
+    found = set()
+    for rule in serve(tmp_path).application.url_map.iter_rules():
+        text = re.sub(r"<(?:\w+(?:\([^)]*\))?:)?(\w+)>", name_part, rule.rule)
+        found.add(text.replace("/presentation/{identifier}", "/presentation/{identifier}/"))
+    return sorted(found)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Where IIIFSERVER_SKIPS_FAIL is set, a test that did not run is a failure."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped and "IIIFSERVER_SKIPS_FAIL" in os.environ:
+        terminalreporter.write_line(f"{len(skipped)} skipped tests count as failures", red=True)
+        terminalreporter._session.exitstatus = 1

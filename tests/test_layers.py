@@ -1,0 +1,110 @@
+"""Who may import whom, and where each library lives: docs/architecture.md."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import iiifserver
+
+PACKAGE = Path(iiifserver.__file__).parent
+LAYERS = {
+    0: ["errors", "config", "metrics"],
+    1: [
+        "urls",
+        "records",
+        "language",
+        "dates",
+        "texts",
+        "image.request",
+        "image.plan",
+        "image.info",
+        "presentation",
+    ],
+    2: ["sources", "cache", "edition"],
+    3: ["image", "pdf"],
+    4: ["publish", "inspect"],
+    5: ["web", "server", "cli"],
+}
+HOMES = {
+    "flask": ["web"],
+    "werkzeug": ["web"],
+    "pyvips": ["image.render", "image.build"],
+    "glymur": ["image.open"],
+    "iiif_prezi3": ["presentation"],
+    "click": ["cli"],
+    "granian": ["server"],
+    "PIL": ["image.open", "image.render"],
+    "openpyxl": ["publish.tables"],
+}
+# what a process that answers HTTP must never load
+HEAVY = ("pyvips", "iiif_prezi3", "openpyxl", "PIL", "numpy", "glymur", "granian")
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(part for part in parts if part != "__init__")
+        if name and name != "image":
+            yield name, path
+
+
+def belongs(module: str, names: list[str]) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in names)
+
+
+def layer(module: str) -> int:
+    """Return the lowest layer that names the module or a package that it is in."""
+    return next(number for number, names in LAYERS.items() if belongs(module, names))
+
+
+def imports(name: str, path: Path) -> Iterator[str]:
+    """Yield what a module imports, absolute, at its top or anywhere inside."""
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*(["iiifserver", *base] if node.level else []), node.module or ""])
+            module = module.rstrip(".")
+            for alias in node.names:
+                inside = module.startswith("iiifserver") and is_module(f"{module}.{alias.name}")
+                yield f"{module}.{alias.name}" if inside else module
+
+
+def is_module(dotted: str) -> bool:
+    place = PACKAGE.joinpath(*dotted.split(".")[1:])
+    return place.with_suffix(".py").exists() or place.joinpath("__init__.py").exists()
+
+
+@pytest.mark.parametrize(("name", "path"), [pytest.param(*each, id=each[0]) for each in modules()])
+def test_a_module_imports_its_own_layer_and_those_below(name: str, path: Path) -> None:
+    ours = {
+        each.removeprefix("iiifserver.") for each in imports(name, path) if "iiifserver." in each
+    }
+    above = {each for each in ours - {"image"} if layer(each) > layer(name)}
+    assert not above
+
+
+@pytest.mark.parametrize(("name", "path"), [pytest.param(*each, id=each[0]) for each in modules()])
+def test_a_library_is_used_only_where_it_lives(name: str, path: Path) -> None:
+    used = {each.split(".")[0] for each in imports(name, path)}
+    strangers = {each for each in used & HOMES.keys() if not belongs(name, HOMES[each])}
+    assert not strangers
+
+
+def test_processes_that_answer_http_stay_small() -> None:
+    code = f"import sys, iiifserver.web; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_module_is_longer_than_one_idea() -> None:
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in modules()}
+    assert {name: length for name, length in lengths.items() if length > 420} == {}
