@@ -27,7 +27,7 @@ class _Commands(click.Group):
 
 
 def _listening(command: Any) -> Any:
-    for option in (
+    options = (
         click.option(
             "--host", default="127.0.0.1", show_default=True, help="Address to listen on."
         ),

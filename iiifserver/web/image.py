@@ -73,8 +73,9 @@ def blueprint(images: Images, urls: Callable[[], Urls], max_age_s: int) -> Bluep
         response.set_etag(planned.etag)
         response.headers["Cache-Control"] = cache_control
         service = urls().image_service(version, image.source.identifier)
-        response.headers.add("Link", f'<{service}/{plan.canonical}>;rel="canonical"')
-        response.headers.add("Link", f'<{PROFILE[version]}>;rel="profile"')
+        # one header: clients that look no further than the first Link find both
+        canonical = f'<{service}/{plan.canonical}>;rel="canonical"'
+        response.headers["Link"] = f'{canonical}, <{PROFILE[version]}>;rel="profile"'
         return response
 
     def information(version: Version, identifier: str) -> Response:
@@ -90,11 +91,11 @@ def blueprint(images: Images, urls: Callable[[], Urls], max_age_s: int) -> Bluep
         response.content_type = media_type
         response.headers["Cache-Control"] = cache_control
         response.headers["Vary"] = "Accept"
-        response.headers.add("Link", f'<{PROFILE[version]}>;rel="profile"')
+        link = f'<{PROFILE[version]}>;rel="profile"'
         if media_type == JSON:
             relation = "http://www.w3.org/ns/json-ld#context"
-            link = f'<{CONTEXT[version]}>;rel="{relation}";type="{JSON_LD}"'
-            response.headers.add("Link", link)
+            link += f', <{CONTEXT[version]}>;rel="{relation}";type="{JSON_LD}"'
+        response.headers["Link"] = link
         return response
 
     return views
