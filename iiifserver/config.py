@@ -156,9 +156,9 @@ def _from_text(name: str, text: str, kind: Any) -> Any:
             raise ConfigurationError(f"{name} = {text!r}: write true or false")
         return words[text.lower()]
     if kind is int:
-        if not (text.isascii() and text.replace("_", "").isdigit()):
-            raise ConfigurationError(f"{name} = {text!r}: not a whole number")
-        return int(text)
+        if not re.fullmatch(r"[0-9]{1,18}", text.replace("_", "")):
+            raise ConfigurationError(f"{name} = {text[:40]!r}: not a whole number")
+        return int(text.replace("_", ""))
     if kind == tuple[str, ...]:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text
@@ -194,10 +194,12 @@ def _check(name: str, value: Any, bounds: Mapping[str, Any]) -> None:
 
 
 def _check_base_url(text: str) -> None:
-    parts = urlsplit(text)
-    wrong = (
-        parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment
-    )
-    if text and (wrong or text.endswith("/")):
-        why = "write it as https://host or https://host/prefix, without a slash at the end"
+    why = "write it as https://host or https://host/prefix, without a slash at the end"
+    try:
+        parts = urlsplit(text)
+        well = parts.scheme in ("http", "https") and bool(parts.hostname)
+        well = well and not (parts.query or parts.fragment or text.endswith("/"))
+    except ValueError:
+        well = False
+    if text and not well:
         raise ConfigurationError(f"base_url = {text!r}: {why}")
