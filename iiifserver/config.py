@@ -156,9 +156,9 @@ def _from_text(name: str, text: str, kind: Any) -> Any:
             raise ConfigurationError(f"{name} = {text!r}: write true or false")
         return words[text.lower()]
     if kind is int:
-        if not re.fullmatch(r"[0-9]{1,18}", text.replace("_", "")):
+        if len(text) > 24 or not re.fullmatch("[0-9]+(_[0-9]+)*", text):
             raise ConfigurationError(f"{name} = {text[:40]!r}: not a whole number")
-        return int(text.replace("_", ""))
+        return int(text)
     if kind == tuple[str, ...]:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text
