@@ -63,7 +63,7 @@ STOPS = {"en": ".", "ja": "。", "mn": "."}
 # a word or one Japanese sign, with what may not begin a line and the spaces after it
 _PIECE = re.compile(
     r"(?:[\u2e80-\u303f\u3041-\u9fff\uff00-\uffef]|[^\s\u2e80-\u9fff\uff00-\uffef]+)"
-    r"[、。」）：]*\s*|\s+"
+    r"[、。」）：頁]*\s*|\s+"
 )
 
 

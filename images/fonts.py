@@ -92,7 +92,12 @@ def face_for(name: str, size: int, character: str) -> ImageFont.FreeTypeFont:
 
 def line_length(text: str, name: str, size: int) -> float:
     """Return how many pixels wide `set_line` sets *text*."""
-    return sum(face_for(name, size, character).getlength(character) for character in text)
+    return sum(_advance(name, size, character) for character in text)
+
+
+@cache
+def _advance(name: str, size: int, character: str) -> float:
+    return face_for(name, size, character).getlength(character)
 
 
 def set_line(
@@ -108,4 +113,4 @@ def set_line(
     for character in text:
         own = face_for(name, size, character)
         draw.text((left, base), character, font=own, fill=fill, anchor="ls")
-        left += own.getlength(character)
+        left += _advance(name, size, character)

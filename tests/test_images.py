@@ -135,3 +135,13 @@ def test_missing_font_names_its_debian_package(module, monkeypatch, tmp_path):
     monkeypatch.setattr(fonts, "FOLDERS", (tmp_path,))
     with pytest.raises(fonts.FontMissing, match=r"GNUTypewriter\.ttf .* fonts-gnutypewriter"):
         fonts.font_path.__wrapped__("typewriter")
+
+
+@pytest.mark.usefixtures("draw")
+def test_no_line_of_a_caption_begins_with_what_belongs_to_the_line_before(module):
+    caption = module("caption")
+    for record, known in CAPTIONS.items():
+        _, about = caption.sentences("ja", {"record": record, **known}, 3, 3)
+        for room in range(300, 1500, 150):
+            lines = caption.wrap(about, "gothic", 24, room)
+            assert not [line for line in lines if line[0] in "、。」）：頁"], (record, room)
