@@ -170,12 +170,24 @@ def read_jp2(path: Path, level: int, box: tuple[int, int, int, int]) -> Pixels:
     with path.open("rb") as file:
         jp2 = read_jp2_info(_file_window(path, file))
     left, top, right, bottom = box
-    rows = max(1, AREA_BYTES // ((right - left) * jp2.components * SAMPLE_BYTES))
-    strips = [
-        _decode(path, jp2, level, (left, start, right, min(start + rows, bottom)))
-        for start in range(top, bottom, rows)
-    ]
-    return strips[0] if len(strips) == 1 else np.concatenate(strips)
+    kind: type[np.unsignedinteger[Any]] = np.uint8 if _top(jp2) == 255 else np.uint16
+    pixels = np.empty((bottom - top, right - left, jp2.bands), kind)
+    step = _strip_rows(jp2, level, right - left)
+    start = top
+    while start < bottom:
+        end = min(bottom, (start // step + 1) * step)
+        into = pixels[start - top : end - top]
+        _decode(path, jp2, level, (left, start, right, end), into)
+        start = end
+    return pixels
+
+
+def _strip_rows(jp2: Jp2, level: int, columns: int) -> int:
+    """Return the rows to decode at once: whole tiles or code-blocks, so that few are cut."""
+    rows = max(1, AREA_BYTES // (columns * jp2.components * SAMPLE_BYTES))
+    tile = max(1, jp2.tile[1] >> level)
+    unit = tile if tile <= rows else min(128, rows)
+    return rows - rows % unit
 
 
 def _file_window(path: Path, file: Any) -> Window:
@@ -187,7 +199,8 @@ def _file_window(path: Path, file: Any) -> Window:
     return Window(read, path.stat().st_size)
 
 
-def _decode(path: Path, jp2: Jp2, level: int, box: tuple[int, int, int, int]) -> Pixels:
+def _decode(path: Path, jp2: Jp2, level: int, box: tuple[int, int, int, int], into: Pixels) -> None:
+    """Write the pixels of *box* to *into*, which has its shape."""
     opj = _openjpeg()
     messages: list[str] = []
     note = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_void_p)(
@@ -210,7 +223,13 @@ def _decode(path: Path, jp2: Jp2, level: int, box: tuple[int, int, int, int]) ->
             stack.callback(opj.image_destroy, image)
             opj.set_decode_area(codec, image, *_on_grid(jp2, level, box))
             opj.decode(codec, stream, image)
-            return _to_pixels(image.contents, jp2, level, box)
+            bands = list(_shown_bands(image.contents, jp2, level, box))
+            if [band.shape for band in bands] != [into.shape[:2]] * jp2.bands:
+                raise BrokenSource("the JPEG 2000 does not hold what its header says")
+            if jp2.colour == "ycc":
+                bands[:3] = _rgb(bands[0], bands[1], bands[2], _top(jp2))
+            for number, band in enumerate(bands):
+                into[..., number] = band
     except (OSError, ValueError) as error:
         why = "; ".join(messages[:3]) or str(error) or "no reason given"
         raise BrokenSource(f"the JPEG 2000 cannot be decoded: {why}") from error
@@ -226,20 +245,6 @@ def _on_grid(jp2: Jp2, level: int, box: tuple[int, int, int, int]) -> tuple[int,
         min(right, first_x + box[2] << level),
         min(bottom, first_y + box[3] << level),
     )
-
-
-def _to_pixels(image: Any, jp2: Jp2, level: int, box: tuple[int, int, int, int]) -> Pixels:
-    import numpy as np
-
-    bands = list(_shown_bands(image, jp2, level, box))
-    shape = box[3] - box[1], box[2] - box[0]
-    if any(band.shape != shape for band in bands):
-        raise BrokenSource(f"the JPEG 2000 gave {bands[0].shape} pixels, not {shape}")
-    top = _top(jp2)
-    if jp2.colour == "ycc":
-        bands[:3] = _rgb(bands[0], bands[1], bands[2], top)
-    kind: type[np.unsignedinteger[Any]] = np.uint8 if top == 255 else np.uint16
-    return np.stack(bands, axis=-1).astype(kind)
 
 
 def _top(jp2: Jp2) -> int:

@@ -22,8 +22,8 @@ __all__ = ["Level", "Samples", "Tiff", "read_tiff"]
 _TABLE_ENTRIES = 8192  # of a longer table of tiles the beginning and the end are checked
 
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
-_JPEG, _WEBP = 7, 50001
-_COMPRESSIONS = {1, 2, 3, 4, 5, _JPEG, 8, 32773, 32946, _WEBP}
+_NONE, _JPEG, _WEBP = 1, 7, 50001
+_COMPRESSIONS = {_NONE, 2, 3, 4, 5, _JPEG, 8, 32773, 32946, _WEBP}
 _NOT_READ = {  # libvips without the library for one of these may return black, and no error
     6: "old-style JPEG",
     33003: "JPEG 2000",
@@ -54,8 +54,8 @@ class Samples:
 class Tiff:
     """The picture in a TIFF. `bands` are as the loader hands them over: 3 for a palette.
 
-    `chunk` is the width and height of a tile or strip, `stored_bytes` the largest one as it is
-    stored.
+    `chunk` is the width and height of a tile or strip; `stored_bytes` what has to be held of the
+    largest one as it is stored, nothing for strips that are not compressed.
     """
 
     levels: tuple[Level, ...]
@@ -98,6 +98,8 @@ def read_tiff(window: Window) -> Tiff:
     samples = _read_samples(picture)
     finest = _read_level(picture, page, -1)
     chunk = _chunk(picture, finest)
+    stored_bytes = _check_chunks(picture, finest, chunk, samples)
+    by_rows = not finest.tile_width and samples.compression == _NONE
     levels = {1: finest}
     for number, directory in enumerate(pages, page + 1):
         candidate = _read_level(directory, number, -1)
@@ -114,7 +116,7 @@ def read_tiff(window: Window) -> Tiff:
         alpha=bool({1, 2}.intersection(picture.integers(338, 0, 8))),
         profile=picture.count(34675) > 0,
         chunk=chunk,
-        stored_bytes=_check_chunks(picture, finest, chunk, samples),
+        stored_bytes=0 if by_rows else stored_bytes,
     )
 
 

@@ -16,8 +16,8 @@ from .window import Window
 
 Colour = Literal["gray", "rgb", "ycc", "cmyk"]
 
-AREA_BYTES = 64 * 1024 * 1024  # what OpenJPEG may hold of the area that it decodes at once
-SAMPLE_BYTES = 8  # of that area: 32-bit samples, and their wavelet coefficients
+AREA_BYTES = 128 * 1024 * 1024  # what OpenJPEG may hold of the area that it decodes at once
+SAMPLE_BYTES = 12  # of that area: 32-bit samples, wavelet coefficients, blocks that it cuts
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _COLOUR_BANDS: dict[Colour, int] = {"gray": 1, "rgb": 3, "ycc": 3, "cmyk": 4}
