@@ -137,6 +137,14 @@ class Urls:
         """Return the address of a record as a PDF."""
         return f"{self._presentation(identifier)}/record.pdf"
 
+    def in_version_2(self, address: str) -> str:
+        """Return where version 2 of the document or image at *address* is; *address* if nowhere."""
+        for api in ("presentation", "iiif"):
+            third = f"{self.base_url}/{api}/3/"
+            if address.startswith(third):
+                return f"{self.base_url}/{api}/2/{address.removeprefix(third)}"
+        return address
+
     def page(self, language: str, *parts: str) -> str:
         """Return the address of one of the exhibition's pages."""
         path = "".join(f"{encode_identifier(part)}/" for part in parts)
