@@ -16,7 +16,7 @@ from flask import Request
 from iiifserver.config import Config
 from iiifserver.urls import Urls, is_address
 
-_PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64}){0,8}")
+_PREFIX = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]{1,64}){0,8}")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?")
 
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]

@@ -54,12 +54,14 @@ def blueprint(images: Images, urls: Callable[[], Urls], max_age_s: int) -> Bluep
         if path.endswith(f"/{INFO}"):
             return information(version, path.removesuffix(f"/{INFO}"))
         whole = path.removesuffix("/")
-        if _names(images, whole):
-            # Image API 3.0, 2: https://iiif.io/api/image/3.0/#2-uri-syntax
-            return redirect(urls().info(version, whole), 303)
-        if parts and malformed and _names(images, parts.identifier):
-            raise malformed
-        raise NotFound(f"no image is called {whole[:200]!r}", parameter="identifier")
+        try:
+            images.find(whole)
+        except NotFound:
+            if parts and malformed and _names(images, parts.identifier):
+                raise malformed from None
+            raise
+        # Image API 3.0, 2: https://iiif.io/api/image/3.0/#2-uri-syntax
+        return redirect(urls().info(version, whole), 303)
 
     def pixels(version: Version, planned: Planned) -> Response:
         image, plan = planned.image, planned.plan
