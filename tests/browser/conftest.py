@@ -134,8 +134,8 @@ def scans(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         ("letters/100%.jpg", "#3030a0"),
     ]:
         (folder / name).parent.mkdir(exist_ok=True)
-        picture = Image.new("RGB", (1100, 700), colour)
-        ImageDraw.Draw(picture).ellipse((300, 100, 800, 600), fill="white")
+        picture = Image.new("RGB", (2600, 1600), colour)
+        ImageDraw.Draw(picture).ellipse((700, 200, 1900, 1400), fill="white")
         picture.save(folder / name)
     with running("serve", folder, "--data", tmp_path_factory.mktemp("data")) as address:
         yield address
