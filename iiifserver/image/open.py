@@ -127,6 +127,8 @@ def _tiff_header(window: Window) -> Header:
         held = OVERHEAD_BYTES + 2 * row
     else:
         held = streamed_bytes(finest.width, pixel_bytes)
+    if tiff.samples.subsampled:
+        held += across * down * pixel_bytes
     width, height = turned(finest.width, finest.height, tiff.orientation)
     return Header(
         format="tiff", width=width, height=height, orientation=tiff.orientation,
@@ -236,12 +238,14 @@ def _decode(path: Path, jp2: Jp2, level: int, box: tuple[int, int, int, int], in
 
 
 def _on_grid(jp2: Jp2, level: int, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """Return the area of the reference grid that has the pixels of *box* at *level*."""
+    """Return the area of the reference grid that has every sample of *box* at *level*."""
     left, top, right, bottom = jp2.area
+    across, down = jp2.spacing
     first_x, first_y = -(-left >> level), -(-top >> level)
+    start_x, start_y = first_x + box[0], first_y + box[1]
     return (
-        max(left, first_x + box[0] << level),
-        max(top, first_y + box[1] << level),
+        max(left, start_x - start_x % across << level),
+        max(top, start_y - start_y % down << level),
         min(right, first_x + box[2] << level),
         min(bottom, first_y + box[3] << level),
     )
@@ -261,21 +265,28 @@ def _shown_bands(
     opaque = [c for c in components if c.alpha not in (1, 2)] if jp2.boxed else components
     colours = jp2.bands - jp2.alpha
     clear = [c for c in components if c.alpha in (1, 2)] if jp2.boxed else components[colours:]
-    across = (-(-jp2.area[0] >> level)) + np.arange(box[0], box[2])
-    down = (-(-jp2.area[1] >> level)) + np.arange(box[1], box[3])
+    rows = -(-jp2.area[1] >> level) + np.arange(box[1], box[3])
+    columns = -(-jp2.area[0] >> level) + np.arange(box[0], box[2])
     for component in opaque[:colours] + clear[: int(jp2.alpha)]:
         band = np.ctypeslib.as_array(component.data, (component.h, component.w))
-        if (component.dx, component.dy) != (1, 1):
-            # subsampled on the reference grid: each pixel takes the sample at its left and top
-            columns = across // component.dx - (-(-component.x0 >> component.factor))
-            lines = down // component.dy - (-(-component.y0 >> component.factor))
-            band = band[lines.clip(0, component.h - 1)][:, columns.clip(0, component.w - 1)]
+        top, left = -(-component.y0 >> component.factor), -(-component.x0 >> component.factor)
+        band = band[_nearest(rows, component.dy, top, component.h)]
+        band = band[:, _nearest(columns, component.dx, left, component.w)]
         highest = (1 << component.prec) - 1
         if component.sgnd:
             band = band + (highest + 1 >> 1)
         if highest != _top(jp2):
             band = (band.clip(0, highest).astype(np.int64) * _top(jp2) + highest // 2) // highest
         yield band
+
+
+def _nearest(
+    pixels: NDArray[np.intp], spacing: int, first: int, count: int
+) -> slice | NDArray[np.intp]:
+    """Return which of *count* samples, from *first* on, *pixels* take: those before or at them."""
+    if spacing == 1:
+        return slice(int(pixels[0]) - first, int(pixels[-1]) - first + 1)  # a view, not a copy
+    return (pixels // spacing - first).clip(0, count - 1)
 
 
 def _rgb(luma: Band, blue: Band, red: Band, top: int) -> list[Band]:

@@ -48,6 +48,7 @@ class Samples:
     bits: int
     samples: int
     planes: int  # 2 where each sample has tiles of its own
+    subsampled: bool  # YCbCr with fewer samples of Cb and Cr, other than in JPEG
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,9 @@ class Tiff:
 
     @property
     def bands(self) -> int:
-        """The bands that the loader hands over: a palette is applied."""
-        return self.samples.samples + (2 if self.samples.photometric == _PALETTE else 0)
+        """The bands that the loader hands over: of a palette 3, of subsampled YCbCr RGBA."""
+        further = 2 if self.samples.photometric == _PALETTE else 0
+        return self.samples.samples + further + self.samples.subsampled
 
     @property
     def lossless(self) -> bool:
@@ -78,8 +80,10 @@ class Tiff:
 
     @property
     def raw_ycbcr(self) -> bool:
-        """Whether the samples are YCbCr that no JPEG decoder turns into RGB."""
-        return self.samples.photometric == _YCBCR and self.samples.compression != _JPEG
+        """Whether the samples are YCbCr, and neither libtiff nor a JPEG decoder makes them RGB."""
+        found = self.samples
+        ycbcr = found.photometric == _YCBCR and found.compression != _JPEG
+        return ycbcr and not found.subsampled
 
 
 def read_tiff(window: Window) -> Tiff:
@@ -153,12 +157,15 @@ def _read_samples(directory: Directory) -> Samples:
     """Return how the pixels are stored; raise if that is nothing that we read."""
     count = directory.integer(277, 1)
     bits = set(directory.integers(258, 0, max(1, min(count, 64)))) or {1}
+    photometric, compression = directory.integer(262, 1), directory.integer(259, 1)
+    chroma = directory.integers(530, 0, 2) or (2, 2)
     found = Samples(
-        photometric=directory.integer(262, 1),
-        compression=directory.integer(259, 1),
+        photometric=photometric,
+        compression=compression,
         bits=min(bits),
         samples=count,
         planes=directory.integer(284, 1),
+        subsampled=photometric == _YCBCR and compression != _JPEG and chroma != (1, 1),
     )
     name = directory.name
     if found.compression not in _COMPRESSIONS:

@@ -5,7 +5,7 @@ ISO/IEC 15444-1 (ITU-T T.800): annex A for markers, annex I for boxes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from iiifserver.errors import BrokenSource
@@ -31,7 +31,8 @@ _MAX_MARKERS = 1000
 class Jp2:
     """A JPEG 2000 image. `boxed` is False for a bare codestream.
 
-    `area` is the picture on the reference grid: left, top, right, bottom. `colour` says what
+    `area` is the picture on the reference grid: left, top, right, bottom; `spacing` how far
+    the samples of the sparsest component lie apart on it. `colour` says what
     the first components mean; one more is opacity if `alpha`, any others are not shown.
     `profile` is where the ICC profile lies: offset and length.
     """
@@ -39,6 +40,7 @@ class Jp2:
     boxed: bool
     area: tuple[int, int, int, int]
     tile: tuple[int, int]
+    spacing: tuple[int, int]
     components: int
     bits: int
     resolutions: int
@@ -58,6 +60,7 @@ class Jp2:
 class _Stream:
     area: tuple[int, int, int, int]
     tile: tuple[int, int]
+    spacing: tuple[int, int]
     components: int
     bits: int
     resolutions: int = 0
@@ -128,9 +131,10 @@ def read_jp2_info(window: Window) -> Jp2:
     if bands < _COLOUR_BANDS[colour] + alpha:
         raise BrokenSource(f"the JPEG 2000 has {bands} components, too few for {colour}")
     return Jp2(
-        boxed=boxed, area=stream.area, tile=stream.tile, components=bands, bits=bits,
-        resolutions=stream.resolutions, lossless=stream.lossless, colour=colour, alpha=alpha,
-        profile=colours.profile, record_bytes=stream.record_bytes,
+        boxed=boxed, area=stream.area, tile=stream.tile, spacing=stream.spacing,
+        components=bands, bits=bits, resolutions=stream.resolutions,
+        lossless=stream.lossless, colour=colour, alpha=alpha, profile=colours.profile,
+        record_bytes=stream.record_bytes,
     )  # fmt: skip
 
 
@@ -183,6 +187,8 @@ def _read_stream(window: Window, start: int) -> _Stream:
         if marker == 0xFF90:  # SOT
             if not coded:
                 raise BrokenSource("the JPEG 2000 does not say how it is coded (no COD)")
+            (tile_part,) = window.unpack(">I", offset + 6, what)
+            window.check(offset, tile_part, "the JPEG 2000's first tile-part")
             return coded
         if marker < 0xFF00 or length < 2:
             raise BrokenSource(f"{what} is damaged at {offset}")
@@ -215,6 +221,7 @@ def _read_size(window: Window, offset: int) -> _Stream:
     return _Stream(
         area=(left, top, right, bottom),
         tile=(min(across, right - left), min(down, bottom - top)),
+        spacing=(max(parts[1::3]), max(parts[2::3])),
         components=components,
         bits=bits,
         record_bytes=tiles * (_TILE_BYTES + _COMPONENT_BYTES * components),
@@ -240,11 +247,8 @@ def _read_coding(window: Window, offset: int, stream: _Stream) -> _Stream:
             byte = sizes[resolutions - discarded]
             precinct = max(0, (byte & 15) + (byte >> 4) - 2)
         blocks += (samples >> 2 * discarded >> min(exponents, precinct)) + 1
-    return _Stream(
-        area=stream.area,
-        tile=stream.tile,
-        components=stream.components,
-        bits=stream.bits,
+    return replace(
+        stream,
         resolutions=resolutions,
         lossless=reversible == 1,
         record_bytes=stream.record_bytes + blocks * _BLOCK_BYTES,

@@ -1,0 +1,561 @@
+"""What a file is: against Pillow and libvips, against measurements, and against damage."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvips
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from image_sources import KINDS, make, picture
+from PIL import Image, ImageCms, features
+
+from iiifserver.errors import BrokenSource
+from iiifserver.image.open import Header, describe, identify, jp2_profile, read_jp2
+
+WIDTH, HEIGHT = 257, 191
+MEBIBYTE = 2**20
+
+
+def described(data: bytes, size_bytes: int | None = None, reads: list[int] | None = None) -> Header:
+    def read(offset: int, length: int) -> bytes:
+        if reads is not None:
+            reads.append(length)
+        return data[offset : offset + length]
+
+    return describe(read, len(data) if size_bytes is None else size_bytes)
+
+
+@pytest.fixture(scope="module")
+def source() -> Image.Image:
+    return picture(WIDTH, HEIGHT)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, source: Image.Image) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("sources")
+    return {kind: make(kind, folder, source) for kind in KINDS}
+
+
+LOADED_BY_VIPS = [kind for kind, what in KINDS.items() if what.suffix not in (".jp2", ".j2k")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_header_says_what_the_file_shows(kind, files):
+    reads: list[int] = []
+    header = described(files[kind].read_bytes(), reads=reads)
+    what = KINDS[kind]
+    assert (header.width, header.height) == (WIDTH, HEIGHT)
+    assert header.orientation == what.orientation
+    assert header.alpha == what.mode.endswith("A")
+    assert header.lossless == (what.lossless or kind == "tiff-ycbcr")
+    assert header.profile == (kind == "png-profile")
+    assert header.levels[0].scale == 1
+    assert header.raw_ycbcr == (kind == "tiff-ycbcr")
+    assert len(reads) <= 5
+
+
+@pytest.mark.parametrize("kind", LOADED_BY_VIPS)
+def test_a_header_agrees_with_the_loader(kind, files):
+    header = described(files[kind].read_bytes())
+    image = pyvips.Image.new_from_file(str(files[kind]), access="sequential")
+    assert (image.width, image.height) == (header.levels[0].width, header.levels[0].height)
+    assert image.bands == header.bands
+    assert bool(image.hasalpha()) == header.alpha
+    assert (image.format == "ushort") == (header.bits == 16)
+    assert bool(image.get_typeof("icc-profile-data")) == header.profile
+    tagged = image.get("orientation") if image.get_typeof("orientation") else 1
+    assert tagged == header.orientation
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (257, 191), (16, 8), (1, 300)])
+def test_jpeg_levels_are_what_shrink_on_load_gives(size, tmp_path):
+    path = make("jpeg-baseline-420", tmp_path, picture(*size))
+    levels = described(path.read_bytes()).levels
+    for level in levels:
+        image = pyvips.Image.new_from_file(str(path), shrink=level.scale)
+        assert (image.width, image.height) == (level.width, level.height)
+    assert len(levels) == [scale <= min(size) for scale in (1, 2, 4, 8)].count(True)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_avif_is_as_large_as_it_is_after_the_loader_turned_it(orientation, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "turned.avif"
+    picture(60, 40).save(path, exif=exif, speed=10)
+    header = described(path.read_bytes())
+    image = pyvips.Image.new_from_file(str(path))
+    assert (header.width, header.height) == (image.width, image.height)
+    assert (header.width == 40) == (orientation >= 5)
+    assert header.orientation == 1
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("subsampled", ["on", "off"])
+def test_the_bits_of_an_avif_are_told(bits, subsampled, tmp_path):
+    path = tmp_path / "deep.avif"
+    image = pyvips.Image.new_from_array(np.asarray(picture(64, 64)))
+    image.heifsave(str(path), bitdepth=bits, subsample_mode=subsampled, compression="av1", effort=0)
+    assert described(path.read_bytes()).bits == bits
+
+
+def test_a_gif_canvas_grows_with_its_first_frame(tmp_path):
+    path = tmp_path / "grown.gif"
+    make("gif", tmp_path, picture(40, 30)).rename(path)
+    data = bytearray(path.read_bytes())
+    data[6:10] = struct.pack("<HH", 20, 50)
+    path.write_bytes(data)
+    header, image = described(bytes(data)), pyvips.Image.new_from_file(str(path))
+    assert (header.width, header.height) == (image.width, image.height) == (40, 50)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp"])
+def test_an_animation_is_its_first_frame(suffix, tmp_path):
+    path = tmp_path / f"animation.{suffix}"
+    frames = [picture(40, 30, seed) for seed in range(3)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    header = described(path.read_bytes())
+    assert (header.width, header.height, len(header.levels)) == (40, 30, 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "form"),
+    [
+        (b"\xff\xd8\xff\xe0", "jpeg"),
+        (b"II*\0", "tiff"),
+        (b"MM\0+", "tiff"),
+        (b"\x89PNG\r\n\x1a\n", "png"),
+        (b"GIF87a", "gif"),
+        (b"RIFF\1\2\3\4WEBPVP8 ", "webp"),
+        (b"RIFF\1\2\3\4WAVEfmt ", None),
+        (b"\0\0\0\x1cftypavif\0\0\0\0mif1", "avif"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0avifmiaf", "avif"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", None),
+        (b"\0\0\0\x18ftypisom\0\0\0\0mp42isom", None),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "jp2"),
+        (b"\xff\x4f\xff\x51", "jp2"),
+        (b"", None),
+        (b"Hello", None),
+    ],
+)
+def test_a_signature_names_its_format(first, form):
+    assert identify(first) == form
+
+
+JP2_KINDS = [kind for kind, what in KINDS.items() if what.suffix in (".jp2", ".j2k")]
+
+
+def by_pillow(path: Path, level: int) -> np.ndarray:
+    image = Image.open(path)
+    image.reduce = level
+    pixels = np.asarray(image)
+    return pixels.reshape(*pixels.shape[:2], -1)
+
+
+@pytest.mark.parametrize("kind", JP2_KINDS)
+def test_every_resolution_of_a_jp2_is_what_pillow_reads(kind, tmp_path):
+    path = make(kind, tmp_path, picture(264, 200))  # Pillow fails where a size is not whole
+    for level in described(path.read_bytes()).levels[:4]:
+        pixels = read_jp2(path, level.page, (0, 0, level.width, level.height))
+        np.testing.assert_array_equal(pixels, by_pillow(path, level.page))
+
+
+@pytest.mark.parametrize("kind", JP2_KINDS)
+@pytest.mark.parametrize(
+    ("level", "box"), [(0, (33, 51, 200, 150)), (0, (256, 190, 257, 191)), (1, (3, 17, 129, 95))]
+)
+def test_a_region_of_a_jp2_is_cut_from_the_whole(kind, level, box, files):
+    left, top, right, bottom = box
+    whole = by_pillow(files[kind], level)
+    np.testing.assert_array_equal(read_jp2(files[kind], level, box), whole[top:bottom, left:right])
+
+
+def test_a_large_area_of_a_jp2_is_read_in_strips_that_fit(files, monkeypatch):
+    path = files["jp2-tiled-lossless"]
+    monkeypatch.setattr("iiifserver.image.open.AREA_BYTES", 400_000)
+    pixels = read_jp2(path, 0, (0, 0, WIDTH, HEIGHT))
+    np.testing.assert_array_equal(pixels, by_pillow(path, 0))
+
+
+def test_a_jp2_may_begin_off_the_origin_of_its_grid(tmp_path, source):
+    path = tmp_path / "offset.jp2"
+    options = {"offset": (37, 11), "tile_offset": (5, 3), "tile_size": (64, 64)}
+    source.save(path, irreversible=False, **options)
+    header = described(path.read_bytes())
+    assert (header.width, header.height, header.tile_size) == (WIDTH, HEIGHT, (64, 64))
+    np.testing.assert_array_equal(read_jp2(path, 0, (9, 8, 99, 88)), by_pillow(path, 0)[8:88, 9:99])
+
+
+def test_a_ycc_jp2_is_made_rgb(tmp_path, source):
+    path = tmp_path / "ycc.jp2"
+    source.convert("YCbCr").save(path, irreversible=False)
+    pixels = read_jp2(path, 0, (0, 0, WIDTH, HEIGHT)).astype(int)
+    assert abs(pixels - np.asarray(source)).max() <= 3
+
+
+def test_a_jp2_of_16_bits_keeps_them(tmp_path, source):
+    wide = np.asarray(source.convert("L")).astype(np.uint16) * 257
+    path = tmp_path / "wide.jp2"
+    Image.fromarray(wide).save(path, irreversible=False)
+    assert described(path.read_bytes()).bits == 16
+    np.testing.assert_array_equal(read_jp2(path, 0, (0, 0, WIDTH, HEIGHT))[..., 0], wide)
+
+
+def written_by_openjpeg(path: Path, planes: list[np.ndarray], spacing: list[int], **kind: int):
+    """Write *planes*, subsampled as *spacing* says, as Pillow cannot."""
+    from iiifserver.image.open import _openjpeg
+
+    opj = _openjpeg()
+    components = (opj.ImageComptParmType * len(planes))()
+    for component, plane, step in zip(components, planes, spacing, strict=True):
+        component.dx = component.dy = step
+        component.h, component.w = plane.shape
+        component.prec = component.bpp = kind["bits"]
+        component.sgnd = kind["signed"]
+    image = opj.image_create(components, kind["colour"])
+    image.contents.y1, image.contents.x1 = planes[0].shape
+    for number, plane in enumerate(planes):
+        np.ctypeslib.as_array(image.contents.comps[number].data, plane.shape)[:] = plane
+    codec = opj.create_compress(opj.CODEC_JP2)
+    opj.set_info_handler(codec, None)
+    parameters = opj.set_default_encoder_parameters()
+    parameters.tcp_numlayers = parameters.cp_disto_alloc = 1
+    opj.setup_encoder(codec, parameters, image)
+    stream = opj.stream_create_default_file_stream(str(path), False)
+    opj.start_compress(codec, image, stream)
+    opj.encode(codec, stream)
+    opj.end_compress(codec, stream)
+    opj.stream_destroy(stream)
+    opj.destroy_codec(codec)
+    opj.image_destroy(image)
+
+
+def test_a_region_of_a_subsampled_jp2_has_the_colours_of_the_whole(tmp_path, source):
+    luma, *chroma = source.convert("YCbCr").split()
+    half = -(-WIDTH // 2), -(-HEIGHT // 2)
+    planes = [np.asarray(luma), *(np.asarray(c.resize(half, Image.Resampling.BOX)) for c in chroma)]
+    path = tmp_path / "subsampled.jp2"
+    written_by_openjpeg(path, planes, [1, 2, 2], bits=8, signed=0, colour=3)
+    whole = read_jp2(path, 0, (0, 0, WIDTH, HEIGHT))
+    assert abs(whole.astype(int) - np.asarray(source)).mean() < 4
+    for level, (left, top, right, bottom) in ((0, (33, 51, 200, 150)), (1, (3, 17, 129, 95))):
+        whole = read_jp2(path, level, (0, 0, -(-WIDTH >> level), -(-HEIGHT >> level)))
+        region = read_jp2(path, level, (left, top, right, bottom))
+        np.testing.assert_array_equal(region, whole[top:bottom, left:right])
+
+
+def test_signed_samples_of_12_bits_fill_16(tmp_path, source):
+    gray = np.asarray(source.convert("L")).astype(np.int32)
+    path = tmp_path / "signed.jp2"
+    written_by_openjpeg(path, [gray * 16 + gray // 16 - 2048], [1], bits=12, signed=1, colour=2)
+    pixels = read_jp2(path, 0, (0, 0, WIDTH, HEIGHT))
+    assert (pixels.dtype, described(path.read_bytes()).bits) == (np.uint16, 12)
+    np.testing.assert_array_equal(pixels[..., 0] >> 8, gray)
+
+
+def test_the_profile_of_a_jp2_is_found(files, tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = files["jp2-lossless"].read_bytes()
+    start = data.index(b"colr") - 4
+    length = int.from_bytes(data[start : start + 4], "big")
+    colours = struct.pack(">I4s3B", 11 + len(profile), b"colr", 2, 0, 0) + profile
+    header = data.index(b"jp2h") - 4
+    grown = int.from_bytes(data[header : header + 4], "big") + len(colours) - length
+    path = tmp_path / "profiled.jp2"
+    path.write_bytes(
+        data[:header]
+        + grown.to_bytes(4, "big")
+        + data[header + 4 : start]
+        + colours
+        + data[start + length :]
+    )
+    assert described(path.read_bytes()).profile
+    assert jp2_profile(path) == profile
+    assert jp2_profile(files["jp2-lossless"]) is None
+    assert read_jp2(path, 0, (0, 0, 5, 5)).shape == (5, 5, 3)
+
+
+def test_a_fourth_component_without_a_meaning_is_not_shown(files, tmp_path):
+    path = tmp_path / "unnamed.jp2"
+    path.write_bytes(files["jp2-rgba"].read_bytes().replace(b"cdef", b"free"))
+    assert (described(path.read_bytes()).bands, described(path.read_bytes()).alpha) == (3, False)
+    np.testing.assert_array_equal(read_jp2(path, 0, (0, 0, 9, 9)), by_pillow(path, 0)[:9, :9, :3])
+
+
+def test_a_cmyk_jp2_has_four_colours_and_no_alpha(files, tmp_path):
+    data = files["jp2-rgba"].read_bytes().replace(b"cdef", b"free")
+    place = data.index(b"colr") + 7
+    path = tmp_path / "cmyk.jp2"
+    path.write_bytes(data[:place] + struct.pack(">I", 12) + data[place + 4 :])
+    assert (described(path.read_bytes()).bands, described(path.read_bytes()).alpha) == (4, False)
+    assert read_jp2(path, 0, (0, 0, 9, 9)).shape == (9, 9, 4)
+
+
+def test_a_damaged_jp2_is_a_broken_source(files, tmp_path):
+    data = files["j2k"].read_bytes()
+    path = tmp_path / "damaged.j2k"
+    path.write_bytes(data[:2000] + bytes(500) + data[2500 : len(data) // 2])
+    with pytest.raises(BrokenSource, match="first tile-part"):
+        described(path.read_bytes())
+    with pytest.raises(BrokenSource):
+        read_jp2(path, 0, (0, 0, WIDTH, HEIGHT))
+
+
+def test_openjpeg_is_pillows_and_no_glymurrc_is_read(files, tmp_path):
+    (tmp_path / "glymurrc").write_text("[library]\nopenjp2: /nowhere/libopenjp2.so\n")
+    program = (
+        "import sys, pathlib; from iiifserver.image.open import _openjpeg, read_jp2;"
+        "print(read_jp2(pathlib.Path(sys.argv[1]), 0, (0, 0, 4, 3)).shape, _openjpeg().version())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, str(files["jp2-lossless"])],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.strip() == f"(3, 4, 3) {features.version('jpg_2000')}", run.stderr
+
+
+def test_describing_every_kind_loads_no_decoder(files):
+    program = (
+        "import sys, pathlib; from iiifserver.image.open import describe\n"
+        "for name in sys.argv[1:]:\n"
+        "    data = pathlib.Path(name).read_bytes()\n"
+        "    describe(lambda offset, length: data[offset:offset + length], len(data))\n"
+        "print(sorted({'numpy', 'PIL', 'glymur', 'pyvips'} & set(sys.modules)))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program, *map(str, files.values())],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.strip() == "[]", run.stderr
+
+
+def resized(kind: str, data: bytes, width: int, height: int) -> bytes:
+    """Return the same file with another size in its header; nobody reads its pixels."""
+    changed = bytearray(data)
+    if kind.startswith("jpeg"):
+        place = next(data.index(marker) for marker in (b"\xff\xc0", b"\xff\xc2") if marker in data)
+        changed[place + 5 : place + 9] = struct.pack(">HH", height, width)
+    elif kind.startswith("png"):
+        changed[16:24] = struct.pack(">II", width, height)
+        changed[29:33] = struct.pack(">I", zlib.crc32(changed[12:29]))
+    elif kind == "webp-lossy":
+        changed[26:30] = struct.pack("<HH", width, height)
+    elif kind == "webp-lossless":
+        changed[21:25] = struct.pack("<I", (width - 1) | (height - 1) << 14)
+    elif kind == "gif":
+        changed[6:10] = struct.pack("<HH", width, height)
+    elif kind == "avif":
+        place = data.index(b"ispe") + 8
+        changed[place : place + 8] = struct.pack(">II", width, height)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "file_mb", "measured_mib", "streams"),
+    [  # libvips 8.18.7, 6000 x 4000 pixels, growth of the process's peak
+        ("jpeg-baseline-420", 7.6, 10.2, True),  # less the pages of the mapped file
+        ("jpeg-progressive", 6.8, 85.4, False),
+        ("png", 72.0, 10.0, True),
+        ("png-16bit", 94.7, 19.8, True),
+        ("png-interlaced", 72.7, 69.9, False),
+        ("webp-lossy", 3.3, 187.5, False),
+        ("webp-lossless", 22.8, 206.4, False),
+        ("avif", 6.5, 366.0, False),
+        ("gif", 10.0, 111.0, False),
+    ],
+)
+def test_the_estimated_cost_is_near_the_measured_one_and_not_below(
+    kind, file_mb, measured_mib, streams, files
+):
+    data = resized(kind, files[kind].read_bytes(), 6000, 4000)
+    header = described(data, size_bytes=int(file_mb * 1e6))
+    assert (header.width, header.height, header.streams) == (6000, 4000, streams)
+    assert 1 <= header.decode_bytes / MEBIBYTE / measured_mib <= 1.5
+
+
+@pytest.mark.parametrize(
+    ("layout", "measured_mib"),
+    [
+        ({"rows_per_strip": 16, "compression": "raw"}, 6),
+        ({"rows_per_strip": 4000, "compression": "raw"}, 6),
+    ],
+)
+def test_a_single_strip_without_compression_is_not_held(layout, measured_mib, tmp_path):
+    path = tmp_path / "strips.tif"
+    tags = {278: layout["rows_per_strip"]}
+    Image.new("RGB", (600, 4000)).save(path, compression=layout["compression"], tiffinfo=tags)
+    assert described(path.read_bytes()).decode_bytes < measured_mib * MEBIBYTE
+
+
+def test_a_giant_tile_counts_whole(tmp_path):
+    path = tmp_path / "giant.tif"
+    image = pyvips.Image.black(2000, 2000, bands=3)
+    image.tiffsave(str(path), tile=True, tile_width=2048, tile_height=2048, compression="deflate")
+    assert described(path.read_bytes()).decode_bytes > 2 * 3 * 2048 * 2048
+
+
+def test_a_bomb_is_told_by_its_header(files):
+    header = described(resized("png", files["png-interlaced"].read_bytes(), 100_000, 100_000))
+    assert header.decode_bytes > 25 * 2**30
+
+
+BROKEN = {
+    "empty": (b"", "the file is empty"),
+    "text": (b"Hello, archive", r"not an image of a format that we read: starts with b'Hello"),
+    "HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(40), "HEIC is not read yet"),
+    "JPEG XL": (b"\xff\x0a" + bytes(40), "JPEG XL is not read yet"),
+    "PDF": (b"%PDF-1.7" + bytes(40), "PDF is not read yet"),
+    "JPEG of nothing": (b"\xff\xd8\xff", "the JPEG ends before its frame header"),
+    "JPEG that ends": (b"\xff\xd8\xff\xd9", "the JPEG ends before its frame header"),
+    "JPEG, lossless": (b"\xff\xd8\xff\xc3\0\x11" + bytes(40), "lossless coding"),
+    "JPEG, arithmetic": (b"\xff\xd8\xff\xc9\0\x11" + bytes(40), "arithmetic coding"),
+    "JPEG of 12 bits": (b"\xff\xd8\xff\xc1\0\x11\x0c" + bytes(40), "12 bits"),
+    "JPEG of no height": (
+        b"\xff\xd8\xff\xc0\0\x11\x08\0\0\0\x09\3" + bytes(40),
+        "it is 9 x 0 pixels",
+    ),
+    "JPEG of 2 components": (
+        b"\xff\xd8\xff\xc0\0\x11\x08\0\x09\0\x09\2" + bytes(40),
+        "2 components",
+    ),
+    "JPEG without a scan": (
+        b"\xff\xd8\xff\xc0\0\x0b\x08\0\x09\0\x09\1\1\x11\0",
+        "the JPEG ends before its picture",
+    ),
+    "PNG cut": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "the PNG's header lies at 8, outside"),
+    "PNG, checksum": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(60), "the PNG's header is damaged"),
+    "GIF cut": (b"GIF89a\1\0", "the GIF's screen lies at 6, outside"),
+    "GIF without a frame": (b"GIF89a\1\0\1\0\0\0\0;", "no frame before it"),
+    "WebP cut": (b"RIFF\1\0\0\0WEBP", "the WebP's picture lies at 16, outside"),
+    "WebP, unknown": (b"RIFF\1\0\0\0WEBPABCD\0\0\0\0" + bytes(40), "a damaged chunk b'ABCD'"),
+    "WebP without a picture": (
+        b"RIFF\1\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(10),
+        "the WebP ends before its picture",
+    ),
+    "AVIF cut": (b"\0\0\0\x1cftypavif\0\0\0\0mif1avif", "claims 28 bytes of 24"),
+    "AVIF without items": (
+        b"\0\0\0\x18ftypavif\0\0\0\0mif1avif",
+        "the AVIF has no primary picture",
+    ),
+    "JP2 without a codestream": (
+        b"\0\0\0\x0cjP  \r\n\x87\n",
+        "the JP2 has no codestream",
+    ),
+    "J2K cut": (b"\xff\x4f\xff\x51", "the JPEG 2000's size lies at 4, outside"),
+    "J2K of no size": (b"\xff\x4f\xff\x51" + bytes(60), "the JPEG 2000's size is 0 x 0"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_wrong_is_named(name):
+    data, reason = BROKEN[name]
+    with pytest.raises(BrokenSource, match=reason):
+        described(data)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_cut_in_its_header_is_a_broken_source(kind, files):
+    data = files[kind].read_bytes()
+    for length in (5, 11, 16, 24, 33, 60):
+        with pytest.raises(BrokenSource):
+            described(data[:length])
+
+
+@pytest.mark.parametrize(
+    "kind", ["png", "webp-lossy", "webp-rgba", "jp2-lossless", "j2k", "tiff-strips-lzw"]
+)
+def test_a_file_cut_in_its_picture_is_a_broken_source(kind, files):
+    data = files[kind].read_bytes()
+    with pytest.raises(BrokenSource):
+        described(data[: len(data) * 2 // 3])
+
+
+def test_a_file_shorter_than_it_was_when_listed_is_a_broken_source(files):
+    data = files["png"].read_bytes()
+    with pytest.raises(BrokenSource, match="the file ends before"):
+        described(data[:20], size_bytes=len(data))
+
+
+def test_a_chain_of_segments_without_an_end_is_left():
+    reads: list[int] = []
+    comment = b"\xff\xfe\xff\xff" + bytes(65533)
+    with pytest.raises(BrokenSource, match="512 reads did not reach"):
+        described(b"\xff\xd8" + comment * 700, reads=reads)
+    assert len(reads) <= 512
+
+
+MUTATED = [
+    "jpeg-baseline-420",
+    "jpeg-orientation-6",
+    "tiff-pyramid-subifd-deflate",
+    "png-palette-transparent",
+    "webp-orientation-6",
+    "avif-rgba",
+    "gif",
+    "jp2-tiled-lossless",
+    "jp2-rgba",
+    "j2k",
+]
+DAMAGE = st.lists(st.tuples(st.integers(0, 700), st.integers(0, 255)), min_size=1, max_size=10)
+
+
+@pytest.mark.parametrize("kind", MUTATED)
+def test_any_damage_is_a_broken_source_or_none(kind, files):
+    original = files[kind].read_bytes()
+
+    @settings(derandomize=True, max_examples=60, deadline=None, database=None)
+    @given(DAMAGE, st.integers(0, 400))
+    def damaged(places: list[tuple[int, int]], cut: int) -> None:
+        data = bytearray(original[: len(original) - cut])
+        for place, value in places:
+            # the directories of a TIFF made by libvips are at its end
+            data[-place if kind.startswith("tiff") else place % len(data)] = value
+        reads: list[int] = []
+        with contextlib.suppress(BrokenSource):
+            header = described(bytes(data), reads=reads)
+            assert header.width > 0
+            assert header.height > 0
+            assert 1 <= header.orientation <= 8
+            assert header.levels[0].scale == 1
+            assert header.decode_bytes > 0
+        assert len(reads) <= 512
+        assert sum(reads) <= 8 * MEBIBYTE
+
+    damaged()
+
+
+@settings(derandomize=True, max_examples=200, deadline=None)
+@given(
+    st.sampled_from(
+        [
+            b"",
+            b"\xff\xd8\xff",
+            b"II*\0\x08\0\0\0",
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+            b"GIF89a",
+            b"RIFF\0\0\0\0WEBPVP8X",
+            b"\0\0\0\x10ftypavif\0\0\0\0",
+            b"\xff\x4f\xff\x51",
+            b"\0\0\0\x0cjP  \r\n\x87\n",
+        ]
+    ),
+    st.binary(max_size=300),
+)
+def test_any_bytes_are_described_or_a_broken_source(signature, rest):
+    with contextlib.suppress(BrokenSource):
+        assert described(signature + rest).width > 0
