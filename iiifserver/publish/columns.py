@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, get_args
 
-from iiifserver.dates import parse_date
 from iiifserver.errors import InvalidValue
 from iiifserver.language import parse_tag
 from iiifserver.publish import cells
@@ -63,7 +62,7 @@ SHEETS: dict[str, tuple[Column, ...]] = {
         Column("organisers", several=True, refers_to="Agents"),
         _words("supervisor"),
         _words("occasion"),
-        Column("occasion_date", parse_date),
+        Column("occasion_date", cells.date),
         _NOTE,
         _UNREVIEWED,
     ),
@@ -80,7 +79,7 @@ SHEETS: dict[str, tuple[Column, ...]] = {
         Column("chapter", cells.identifier, field="identifier", required=True),
         _words("title"),
         _words("working_title"),
-        Column("period", parse_date),
+        Column("period", cells.date),
         _prose("summary"),
         _HOMEPAGE,
         _NOTE,
@@ -101,7 +100,7 @@ SHEETS: dict[str, tuple[Column, ...]] = {
         _words("record_title"),
         Column("holder", refers_to="Agents"),
         Column("reference"),
-        Column("date", parse_date),
+        Column("date", cells.date),
         _words("date_note"),
         _words("date_as_written"),
         _words("places", several=True),
@@ -117,10 +116,14 @@ SHEETS: dict[str, tuple[Column, ...]] = {
     ),
     "Pages": (
         Column("record", required=True, refers_to="Records"),
-        Column("page", cells.page_identifier, required=True),
+        Column("page", cells.page_identifier),
         Column("file", cells.file_name, required=True),
+        Column("leaf", cells.number),
         Column("label", field="label_in_no_language"),
         _words("label"),
+        # written by `pages.keep`: a row with a checksum remembers a page, see there
+        Column("checksum"),
+        Column("gone"),
     ),
     "Sources": (
         Column("item", required=True),
