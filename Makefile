@@ -1,5 +1,7 @@
 # make demo    publish the demo exhibition and serve it (PORT=9000 for another port)
 # make test    all tests
+# make soak    the long tests too
+# make bench   what it costs, measured; results under bench/results
 # make check   style, types, layers, documentation
 PYTHON ?= python3
 PORT ?= 8182
@@ -8,7 +10,7 @@ BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
 VIEWERS := $(wildcard viewer/*.js viewer/*.mjs viewer/*.json) hatch_build.py
 
-.PHONY: demo test check format lock clean help
+.PHONY: demo test soak bench check format lock clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -18,6 +20,12 @@ demo: $(SETUP)
 
 test: $(SETUP)
 	@$(BIN)/pytest -n auto
+
+soak: test
+	@$(BIN)/pytest -n auto -m long
+
+bench: $(SETUP)
+	@$(BIN)/python bench/tiles.py --save
 
 check: $(SETUP)
 	$(BIN)/ruff check .
