@@ -64,6 +64,8 @@ viewer({
     defaultSidebarPanelWidth: 300,
   },
   thumbnailNavigation: { defaultPosition: 'far-bottom', height: 120 },
+  // pages of one record differ in size: each is opened whole, wherever the last one was left
+  osdConfig: { preserveViewport: false },
   requests: { postprocessors: [nameRanges] },
   workspace: { showZoomControls: true, isWorkspaceAddVisible: opened.length === 0 },
   windows: opened,
