@@ -14,8 +14,11 @@ from typing import Any
 import numpy as np
 import pyvips
 from PIL import Image, ImageCms, ImageOps
+from viewer_requests import Tile, openseadragon_tiles
 
 from iiifserver.config import Config
+from iiifserver.image.info import Description, info
+from iiifserver.image.plan import Dimensions
 from iiifserver.image.request import ImageRequest, Version
 from iiifserver.image.service import Images
 from iiifserver.sources import Folder
@@ -100,3 +103,27 @@ def _weighted(picture: Image.Image) -> np.ndarray[Any, Any]:
     if picture.mode in ("LA", "RGBA"):
         pixels[..., :-1] *= pixels[..., -1:] / 255
     return pixels
+
+
+def tiles_of(images: Images, name: str, side: int) -> dict[int, list[Tile]]:
+    """Return the tiles that OpenSeadragon asks for, by scale factor, as PNG."""
+    image = images.describe(name)
+    description = Description("https://example.org/i", image.dimensions, Dimensions(side, side))
+    tiles: dict[int, list[Tile]] = {}
+    for tile in openseadragon_tiles(info(3, description, images.limits), format="png"):
+        tiles.setdefault(tile.factor, []).append(tile)
+    return tiles
+
+
+def stitched(images: Images, name: str, tiles: list[Tile], side: int) -> Image.Image:
+    """Return the level that the tiles make together."""
+    width = max(tile.column * side + tile.width for tile in tiles)
+    height = max(tile.row * side + tile.height for tile in tiles)
+    level: Image.Image | None = None
+    for tile in tiles:
+        given = seen(asked(images, name, tile.path))
+        assert given.size == (tile.width, tile.height), tile.path
+        level = level or Image.new(given.mode, (width, height))
+        level.paste(given, (tile.column * side, tile.row * side))
+    assert level is not None
+    return level

@@ -197,7 +197,9 @@ def _read_jp2(path: Path, header: Header, number: int, box: Box) -> Any:
     gray = pixels.ndim == 2 or pixels.shape[2] < 3
     wide, narrow = ("grey16", "b-w") if gray else ("rgb16", "srgb")
     image = pyvips.Image.new_from_array(pixels)
-    return image.copy(interpretation=wide if pixels.dtype.itemsize == 2 else narrow)
+    image = image.copy(interpretation=wide if pixels.dtype.itemsize == 2 else narrow)
+    profile = sources.jp2_profile(path) if header.profile else None
+    return _with_profile(image, profile) if profile else image
 
 
 # -- orientation and rotation
@@ -285,6 +287,12 @@ def _profile(image: Any) -> bytes | None:
     return profile
 
 
+def _with_profile(image: Any, profile: bytes) -> Any:
+    image = image.copy()
+    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
+    return image
+
+
 @functools.lru_cache(maxsize=8)
 def _converts(profile: bytes, *, gray: bool) -> bool:
     """Return whether *profile* shows gray or RGB samples otherwise than sRGB does.
@@ -295,8 +303,11 @@ def _converts(profile: bytes, *, gray: bool) -> bool:
     probe = levels[None] if gray else np.stack(np.meshgrid(levels, levels, levels), -1)
     probe = probe.reshape(1, -1, 1 if gray else 3)
     image = pyvips.Image.new_from_array(probe).copy(interpretation="b-w" if gray else "srgb")
-    image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-    shown = image.icc_transform("srgb", embedded=True, input_profile="srgb", depth=8).numpy()
+    shown = (
+        _with_profile(image, profile)
+        .icc_transform("srgb", embedded=True, input_profile="srgb", depth=8)
+        .numpy()
+    )
     return bool(np.abs(shown.astype(int) - probe).max() > 1)
 
 
@@ -346,12 +357,15 @@ def _encode(image: Any, plan: Plan, encoding: Encoding, *, keep: bool) -> bytes:
                 keep=keeping,
             )
         case "tif":
-            data = image.tiffsave_buffer(compression="deflate", bitdepth=bits, keep=keeping)
+            data = image.tiffsave_buffer(
+                compression="deflate", predictor="none", bitdepth=bits, keep=keeping
+            )
         case "gif":
             data = image.gifsave_buffer(effort=4, dither=0 if bitonal else 1, keep=keeping)
         case "jp2":
-            layers = {} if bitonal else {"quality_mode": "dB", "quality_layers": [42]}
-            data = _by_pillow(image, "JPEG2000", irreversible=not bitonal, **layers)
+            # not by "dB": that loses the colour of plain areas
+            rate = {} if bitonal else {"quality_mode": "rates", "quality_layers": [8]}
+            data = _by_pillow(image, "JPEG2000", irreversible=not bitonal, **rate)
         case "pdf":
             # no dates: equal requests get equal bytes
             undated: dict[str, Any] = {"creationDate": None, "modDate": None}

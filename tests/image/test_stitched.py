@@ -24,12 +24,18 @@ import numpy as np
 import pytest
 from image_sources import KINDS, make, picture, shown, white
 from PIL import Image
-from pixels import as_srgb, asked, average, cmyk_profile, decoded, difference, seen, served
-from viewer_requests import Tile, openseadragon_tiles
-
-from iiifserver.image.info import Description, info
-from iiifserver.image.plan import Dimensions
-from iiifserver.image.service import Images
+from pixels import (
+    as_srgb,
+    asked,
+    average,
+    cmyk_profile,
+    decoded,
+    difference,
+    seen,
+    served,
+    stitched,
+    tiles_of,
+)
 
 MEAN_LOSSLESS = 2.0
 MEAN = {
@@ -61,30 +67,6 @@ WAYS = (
     "tiff-pyramid-subifd-deflate",
     "jp2-tiled-lossless",
 )
-
-
-def tiles_of(images: Images, name: str, side: int) -> dict[int, list[Tile]]:
-    """Return the tiles that OpenSeadragon asks for, by scale factor, as PNG."""
-    image = images.describe(name)
-    description = Description("https://example.org/i", image.dimensions, Dimensions(side, side))
-    tiles: dict[int, list[Tile]] = {}
-    for tile in openseadragon_tiles(info(3, description, images.limits), format="png"):
-        tiles.setdefault(tile.factor, []).append(tile)
-    return tiles
-
-
-def stitched(images: Images, name: str, tiles: list[Tile], side: int) -> Image.Image:
-    """Return the level that the tiles make together."""
-    width = max(tile.column * side + tile.width for tile in tiles)
-    height = max(tile.row * side + tile.height for tile in tiles)
-    level: Image.Image | None = None
-    for tile in tiles:
-        given = seen(asked(images, name, tile.path))
-        assert given.size == (tile.width, tile.height), tile.path
-        level = level or Image.new(given.mode, (width, height))
-        level.paste(given, (tile.column * side, tile.row * side))
-    assert level is not None
-    return level
 
 
 def check_borders(differs: np.ndarray[Any, Any], side: int, kind: str) -> None:
