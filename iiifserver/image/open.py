@@ -12,10 +12,10 @@ import functools
 import sys
 import types
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from ctypes.util import find_library
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from iiifserver.errors import BrokenSource
 
@@ -33,7 +33,7 @@ from .headers.jpeg import read_jpeg
 from .headers.png import read_png
 from .headers.webp import read_webp
 from .headers.window import Read, Window
-from .pyramid import read_tiff
+from .pyramid import MOST_PICTURES, picture_pages, read_tiff
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +42,20 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.unsignedinteger[Any]]
     Band = NDArray[np.int32]
 
-__all__ = ["Format", "Header", "describe", "identify", "jp2_profile", "read_jp2"]
+__all__ = [
+    "MOST_PICTURES",
+    "Format",
+    "Header",
+    "container",
+    "count_leaves",
+    "describe",
+    "draw_pdf_page",
+    "identify",
+    "jp2_profile",
+    "pdf_page_sizes",
+    "read_heic",
+    "read_jp2",
+]
 
 _SIGNATURE_BYTES = 64
 _SIGNATURES: tuple[tuple[bytes, Format], ...] = (
@@ -82,14 +95,35 @@ def identify(first: bytes) -> Format | None:
     return None
 
 
-def describe(read: Read, size_bytes: int) -> Header:
+def describe(read: Read, size_bytes: int, leaf: int = 0) -> Header:
     """Return what the file is, from a few reads of its header.
 
-    *read* returns the bytes at an offset, fewer than asked only at the end of the file.
+    *read* returns the bytes at an offset, fewer than asked only at the end of the file. *leaf* is
+    the place, from 0, of the picture in a TIFF of several pages.
 
     Raises:
         BrokenSource: it is no image of a format that we read, or its header is damaged.
     """
+    window, form = _opened(read, size_bytes)
+    if not leaf:
+        return _READERS[form](window)
+    starts = picture_pages(window) if form == "tiff" else [0]
+    if leaf >= len(starts):
+        raise BrokenSource(f"the file has {len(starts)} pages; there is no page {leaf + 1}")
+    return _tiff_header(window, starts[leaf])
+
+
+def count_leaves(read: Read, size_bytes: int) -> int:
+    """Return how many pictures the file holds; more than one only in a TIFF of several pages.
+
+    Raises:
+        BrokenSource: as `describe` does.
+    """
+    window, form = _opened(read, size_bytes)
+    return len(picture_pages(window)) if form == "tiff" else 1
+
+
+def _opened(read: Read, size_bytes: int) -> tuple[Window, Format]:
     if not size_bytes:
         raise BrokenSource("the file is empty")
     window = Window(read, size_bytes)
@@ -97,7 +131,7 @@ def describe(read: Read, size_bytes: int) -> Header:
     form = identify(first)
     if form is None:
         raise BrokenSource(_refusal(first))
-    return _READERS[form](window)
+    return window, form
 
 
 def _brands(first: bytes) -> set[bytes]:
@@ -117,8 +151,8 @@ def _refusal(first: bytes) -> str:
     return f"not an image of a format that we read: starts with {first[:12]!r}"
 
 
-def _tiff_header(window: Window) -> Header:
-    tiff = read_tiff(window)
+def _tiff_header(window: Window, first: int = 0) -> Header:
+    tiff = read_tiff(window, first)
     finest = tiff.levels[0]
     across, down = tiff.chunk
     pixel_bytes = tiff.bands * (2 if tiff.samples.bits == 16 else 1)
@@ -147,6 +181,66 @@ _READERS: dict[Format, Callable[[Window], Header]] = {
     "avif": read_avif,
     "jp2": read_jp2_header,
 }
+
+
+# -- containers whose pictures are taken out of them before they are served
+
+
+def container(first: bytes) -> Literal["pdf", "heic"] | None:
+    """Return which container a file's first 64 bytes are the signature of."""
+    if first.startswith(b"%PDF-"):
+        return "pdf"
+    return "heic" if _brands(first) & _HEIC else None
+
+
+def pdf_page_sizes(path: Path) -> list[tuple[float, float]]:
+    """Return the width and height of each page of a PDF, in points of 1/72 inch.
+
+    Raises:
+        BrokenSource: it is damaged, locked by a password, or has more than `MOST_PICTURES` pages.
+    """
+    with _pdf(path) as document:
+        if len(document) > MOST_PICTURES:
+            raise BrokenSource(f"the PDF has more than {MOST_PICTURES} pages")
+        return [document.get_page_size(number) for number in range(len(document))]
+
+
+def draw_pdf_page(path: Path, leaf: int, scale: float) -> Pixels:
+    """Return page *leaf*, from 0, on white: rows, columns, red green blue; *scale* 1 is 72 dpi.
+
+    Raises:
+        BrokenSource: it is damaged, or there is no such page.
+    """
+    with _pdf(path) as document:
+        bitmap = document[leaf].render(scale=scale, rev_byteorder=True)
+        pixels: Pixels = bitmap.to_numpy()[..., :3].copy()
+    return pixels
+
+
+@contextmanager
+def _pdf(path: Path) -> Iterator[Any]:
+    import pypdfium2
+
+    try:
+        with pypdfium2.PdfDocument(path) as document:
+            yield document
+    except (pypdfium2.PdfiumError, IndexError) as error:
+        raise BrokenSource(f"the PDF cannot be read: {error}") from error
+
+
+def read_heic(path: Path) -> Pixels:
+    """Return the picture of a HEIC file, upright: rows, columns, bands.
+
+    Raises:
+        BrokenSource: it cannot be decoded.
+    """
+    import numpy as np
+    import pi_heif
+
+    try:
+        return np.asarray(pi_heif.open_heif(path))
+    except (OSError, ValueError, RuntimeError, SyntaxError) as error:
+        raise BrokenSource(f"the HEIC cannot be decoded: {error}") from error
 
 
 def jp2_profile(path: Path) -> bytes | None:

@@ -17,10 +17,14 @@ from .headers.header import MAX_SIDE, Level
 from .headers.tiff import Directory, read_directories, read_subdirectories
 from .headers.window import Window
 
-__all__ = ["Level", "Samples", "Tiff", "read_tiff"]
+__all__ = ["MOST_PICTURES", "Level", "Samples", "Tiff", "picture_pages", "read_tiff"]
+
+MOST_PICTURES = 500
+"""In one file; of a longer document nothing is read."""
 
 _TABLE_ENTRIES = 8192  # of a longer table of tiles the beginning and the end are checked
 
+_LOOKED_AT = 64  # directories that may be levels of one picture
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _NONE, _JPEG, _WEBP = 1, 7, 50001
 _COMPRESSIONS = {_NONE, 2, 3, 4, 5, _JPEG, 8, 32773, 32946, _WEBP}
@@ -86,19 +90,19 @@ class Tiff:
         return ycbcr and not found.subsampled
 
 
-def read_tiff(window: Window) -> Tiff:
+def read_tiff(window: Window, first: int = 0) -> Tiff:
     """Return the picture that the TIFF's directories describe, its levels finest first.
 
-    The picture is the first directory that is neither a reduced image nor a mask. Its levels are
-    the later directories, and its own SubIFDs, that hold the same samples at a half, a quarter,
-    ... of its size, and are marked as reduced or are tiled as it is. A document's other pages,
-    masks, and thumbnails of any other size are no levels.
+    The picture is the first directory, from number *first* on, that is neither a reduced image
+    nor a mask. Its levels are the later directories, and its own SubIFDs, that hold the same
+    samples at a half, a quarter, ... of its size, and are marked as reduced or are tiled as it
+    is. A document's other pages, masks, and thumbnails of any other size are no levels.
 
     Raises:
         BrokenSource: the file is damaged, lies about itself, or is coded as we do not read.
     """
-    pages = read_directories(window)
-    page, picture = _find_picture(pages)
+    pages = itertools.islice(read_directories(window, first + _LOOKED_AT), first, None)
+    page, picture = _find_picture(pages, first)
     samples = _read_samples(picture)
     finest = _read_level(picture, page, -1)
     chunk = _chunk(picture, finest)
@@ -124,13 +128,32 @@ def read_tiff(window: Window) -> Tiff:
     )
 
 
-def _find_picture(pages: Iterator[Directory]) -> tuple[int, Directory]:
+def picture_pages(window: Window) -> list[int]:
+    """Return the directories at which a picture begins: one of a pyramid, all of a document.
+
+    Raises:
+        BrokenSource: the file is damaged, or has more than `MOST_PICTURES` directories.
+    """
+    starts: list[int] = []
+    finest: Level | None = None
+    for number, directory in enumerate(read_directories(window, MOST_PICTURES + 1)):
+        if number == MOST_PICTURES:
+            raise BrokenSource(f"the TIFF has more than {MOST_PICTURES} pages")
+        if _kind(directory):
+            continue
+        level = _read_level(directory, number, -1)
+        tiled_alike = finest is not None and finest.tile_width > 0 and level.tile_width > 0
+        if finest is None or not tiled_alike or _scale(finest, level) is None:
+            starts.append(number)
+            finest = level
+    return starts
+
+
+def _find_picture(pages: Iterator[Directory], first: int) -> tuple[int, Directory]:
     """Return the number and directory of the picture itself, and leave *pages* behind it."""
-    first: Directory | None = None
-    for number, directory in enumerate(pages):
+    for number, directory in enumerate(pages, first):
         if not _kind(directory):
             return number, directory
-        first = first or directory
     raise BrokenSource("the TIFF holds only reduced images and masks")
 
 

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from ctypes.util import find_library
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,15 @@ from image_sources import KINDS, make, picture
 from PIL import Image, ImageCms, features
 
 from iiifserver.errors import BrokenSource
-from iiifserver.image.open import Header, describe, identify, jp2_profile, read_jp2
+from iiifserver.image.open import (
+    Header,
+    _library_path,
+    _openjpeg,
+    describe,
+    identify,
+    jp2_profile,
+    read_jp2,
+)
 
 WIDTH, HEIGHT = 257, 191
 MEBIBYTE = 2**20
@@ -211,8 +220,6 @@ def test_a_jp2_of_16_bits_keeps_them(tmp_path, source):
 
 def written_by_openjpeg(path: Path, planes: list[np.ndarray], spacing: list[int], **kind: int):
     """Write *planes*, subsampled as *spacing* says, as Pillow cannot."""
-    from iiifserver.image.open import _openjpeg
-
     opj = _openjpeg()
     components = (opj.ImageComptParmType * len(planes))()
     for component, plane, step in zip(components, planes, spacing, strict=True):
@@ -324,6 +331,21 @@ def test_openjpeg_is_pillows_and_no_glymurrc_is_read(files, tmp_path):
         check=False,
     )
     assert run.stdout.strip() == f"(3, 4, 3) {features.version('jpg_2000')}", run.stderr
+
+
+@pytest.mark.parametrize(
+    "place", ["pillow.libs/libopenjp2-94e588ba.so.2.5.4", "PIL/.dylibs/libopenjp2.2.5.4.dylib"]
+)
+def test_the_openjpeg_in_pillows_wheel_is_found_on_linux_and_macos(place, tmp_path, monkeypatch):
+    (tmp_path / place).parent.mkdir(parents=True)
+    (tmp_path / place).touch()
+    monkeypatch.setattr("PIL.__file__", str(tmp_path / "PIL" / "__init__.py"))
+    assert _library_path() == str(tmp_path / place)
+
+
+def test_without_a_bundled_openjpeg_the_systems_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setattr("PIL.__file__", str(tmp_path / "PIL" / "__init__.py"))
+    assert _library_path() == find_library("openjp2")
 
 
 def test_describing_every_kind_loads_no_decoder(files):
@@ -497,6 +519,32 @@ def test_a_chain_of_segments_without_an_end_is_left():
     with pytest.raises(BrokenSource, match="512 reads did not reach"):
         described(b"\xff\xd8" + comment * 700, reads=reads)
     assert len(reads) <= 512
+
+
+def box(name: bytes, *contents: bytes) -> bytes:
+    body = b"".join(contents)
+    return struct.pack(">I4s", 8 + len(body), name) + body
+
+
+def avif(properties: bytes, associations: bytes, *more: bytes) -> bytes:
+    parts = box(b"iprp", box(b"ipco", properties), box(b"ipma", associations))
+    meta = box(b"pitm", bytes(4), b"\0\1"), box(b"iinf", bytes(6)), parts, *more
+    return box(b"ftyp", b"avif\0\0\0\0mif1") + box(b"meta", bytes(4), *meta)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (avif(b"", struct.pack(">II", 0, 2**32 - 1) + b"\0\1\0" * 30_000), "links its items more"),
+        (avif(box(b"free") * 3000, struct.pack(">II", 0, 0)), "more than 2000 boxes"),
+        (b"GIF89a\1\0\1\0\0\0\0" + b"\x21\xfe\0" * 200, "more than 100 extensions"),
+        (b"GIF89a\1\0\1\0\0\0\0\x21\xfe" + b"\1x" * 20_000, "an extension without an end"),
+        (b"\xff\xd8" + b"\xff\xfe\0\2" * 20_000, "more than 10000 segments"),
+    ],
+)
+def test_a_chain_that_goes_on_is_left(data, reason):
+    with pytest.raises(BrokenSource, match=reason):
+        described(data)
 
 
 MUTATED = [

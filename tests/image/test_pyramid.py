@@ -207,6 +207,16 @@ def test_bands_are_those_that_the_loader_hands_over(tags, bands, alpha):
     assert (tiff.bands, tiff.alpha) == (bands, alpha)
 
 
+@pytest.mark.parametrize(
+    ("compression", "chroma", "raw", "bands"),
+    [(1, (1, 1), True, 3), (1, (2, 2), False, 4), (7, (2, 2), False, 3), (7, (1, 1), False, 3)],
+)
+def test_ycbcr_is_raw_where_libvips_leaves_it_so(compression, chroma, raw, bands):
+    tags = {"t262": (SHORT, [6]), "t259": (SHORT, [compression]), "t530": (SHORT, chroma)}
+    tiff = read(written(image(64, 64, **tags)))
+    assert (tiff.raw_ycbcr, tiff.bands, tiff.alpha) == (raw, bands, False)
+
+
 @pytest.mark.parametrize(("written_as", "expected"), [(0, 1), (1, 1), (6, 6), (8, 8), (9, 1)])
 def test_an_orientation_that_does_not_exist_is_upright(written_as, expected):
     assert read(written(image(64, 64, t274=(SHORT, [written_as])))).orientation == expected

@@ -5,8 +5,9 @@ HEIF: ISO/IEC 23008-12; AVIF: https://aomediacodec.github.io/av1-avif/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from iiifserver.errors import BrokenSource
 
@@ -14,7 +15,9 @@ from .boxes import Box, find_box, read_boxes
 from .header import MAX_SIDE, OVERHEAD_BYTES, Header, Level
 from .window import Window
 
-_MAX_ITEMS = 4096
+_Link = TypeVar("_Link")
+_MAX_LINKS = 20_000  # from items to properties, and from items to items
+_MAX_PROPERTIES = 64  # of one item
 _ALPHA = (
     b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha",
     b"urn:mpeg:hevc:2015:auxid:1",
@@ -54,10 +57,8 @@ def read_avif(window: Window) -> Header:
     picture = _number(window, primary.start + 4, _version(window, primary) > 0)
     width, height = _size(window, items, picture)
     coding = _read_coding(window, items, picture)
-    alpha = any(
-        kind == b"auxl" and to == picture and _is_alpha(window, items, source)
-        for kind, source, to in items.references
-    )
+    companions = {one for kind, one, to in items.references if (kind, to) == (b"auxl", picture)}
+    alpha = any(_is_alpha(window, items, item) for item in companions)
     samples = (coding.samples + alpha) * (1 if coding.bits == 8 else 2)
     held = int(width * height * (_PIXEL_BYTES + _PLANES_HELD * samples))
     profile = any(
@@ -88,7 +89,7 @@ def _read_items(window: Window, meta: Box) -> _Items:
     return _Items(
         kinds=dict(_read_kinds(window, found[b"iinf"])),
         properties=_read_properties(window, found[b"iprp"]),
-        references=list(_read_references(window, references)) if references else [],
+        references=list(_bounded(_read_references(window, references))) if references else [],
     )
 
 
@@ -109,10 +110,19 @@ def _read_properties(window: Window, box: Box) -> dict[int, list[Box]]:
     found: dict[int, list[Box]] = {}
     for part in read_boxes(window, box.start, box.end):
         if part.name == b"ipma":
-            for item, index in _read_associations(window, part):
-                if 0 < index <= len(known):
-                    found.setdefault(item, []).append(known[index - 1])
+            for item, index in _bounded(_read_associations(window, part)):
+                kept = found.setdefault(item, [])
+                if 0 < index <= len(known) and len(kept) < _MAX_PROPERTIES:
+                    kept.append(known[index - 1])
     return found
+
+
+def _bounded(links: Iterable[_Link]) -> Iterator[_Link]:
+    """Yield *links*; raise when there are more than a picture can need."""
+    for number, link in enumerate(links):
+        if number >= _MAX_LINKS:
+            raise BrokenSource(f"the AVIF links its items more than {_MAX_LINKS} times")
+        yield link
 
 
 def _read_associations(window: Window, box: Box) -> Iterator[tuple[int, int]]:
@@ -120,10 +130,9 @@ def _read_associations(window: Window, box: Box) -> Iterator[tuple[int, int]]:
     head, count = window.unpack(">II", box.start, what)
     wide_item, wide_index = head >> 24 > 0, bool(head & 1)
     offset = box.start + 8
-    if count > _MAX_ITEMS:
-        raise BrokenSource(f"{what} claims {count} items")
     for _ in range(count):
         item = _number(window, offset, wide_item)
+        yield item, 0  # no property, but it counts
         offset += 4 if wide_item else 2
         (length,) = window.unpack("B", offset, what)
         form = f">{length}H" if wide_index else f">{length}B"
@@ -138,7 +147,7 @@ def _read_references(window: Window, box: Box) -> Iterator[tuple[bytes, int, int
     for entry in read_boxes(window, box.start + 4, box.end):
         source = _number(window, entry.start, wide)
         (count,) = window.unpack(">H", entry.start + step, "the AVIF's references")
-        for number in range(min(count, _MAX_ITEMS)):
+        for number in range(count):
             place = entry.start + step + 2 + number * step
             yield entry.name, source, _number(window, place, wide)
 

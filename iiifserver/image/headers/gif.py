@@ -10,13 +10,15 @@ from iiifserver.errors import BrokenSource
 from .header import MAX_SEGMENTS, Header, Level, streamed_bytes
 from .window import Window
 
+_MAX_EXTENSIONS = 100
+
 
 def read_gif(window: Window) -> Header:
     """Return the header of a GIF's first frame, on the canvas as large as that frame needs."""
     width, height, flags = window.unpack("<HHB", 6, "the GIF's screen")
     offset = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
     transparent = False
-    for _ in range(MAX_SEGMENTS):
+    for _ in range(_MAX_EXTENSIONS):
         (kind,) = window.unpack("B", offset, "the GIF's first frame")
         if kind == 0x2C:
             left, top, across, down = window.unpack("<HHHH", offset + 1, "the GIF's first frame")
@@ -29,7 +31,7 @@ def read_gif(window: Window) -> Header:
             (control,) = window.unpack("B", offset + 3, "a GIF extension")
             transparent = bool(control & 1)
         offset = _after_blocks(window, offset + 2)
-    raise BrokenSource(f"the GIF has more than {MAX_SEGMENTS} extensions before its frame")
+    raise BrokenSource(f"the GIF has more than {_MAX_EXTENSIONS} extensions before its frame")
 
 
 def _after_blocks(window: Window, offset: int) -> int:

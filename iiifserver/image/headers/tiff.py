@@ -16,7 +16,7 @@ from iiifserver.errors import BrokenSource
 from .window import Window
 
 _MAX_DIRECTORIES = 64
-_MAX_ENTRIES = 4096
+_MAX_ENTRIES = 1024
 _ORIENTATION = 274
 _CODES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "B", 7: "B", 13: "I", 16: "Q", 18: "Q"}
 _SIZES = {"B": 1, "H": 2, "I": 4, "Q": 8}
@@ -89,15 +89,15 @@ class _Layout:
         return _SIZES[self.pointer]
 
 
-def read_directories(window: Window) -> Iterator[Directory]:
-    """Yield the top-level directories in their order, the first 64 of them.
+def read_directories(window: Window, most: int = _MAX_DIRECTORIES) -> Iterator[Directory]:
+    """Yield the top-level directories in their order, at most *most* of them.
 
     Raises:
         BrokenSource: one lies outside the file, or they form a loop.
     """
     layout, offset = _read_layout(window)
     seen: set[int] = set()
-    for index in range(_MAX_DIRECTORIES):
+    for index in range(most):
         if offset in seen:
             raise BrokenSource(f"TIFF directory {index} at {offset} was there before: a loop")
         seen.add(offset)
