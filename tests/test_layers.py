@@ -40,10 +40,22 @@ HOMES = {
     "click": ["cli"],
     "granian": ["server"],
     "PIL": ["image.open", "image.render"],
+    "pypdfium2": ["image.containers"],
+    "pi_heif": ["image.containers"],
     "openpyxl": ["publish.tables"],
 }
 # what a process that answers HTTP must never load
-HEAVY = ("pyvips", "iiif_prezi3", "openpyxl", "PIL", "numpy", "glymur", "granian")
+HEAVY = (
+    "pyvips",
+    "iiif_prezi3",
+    "openpyxl",
+    "PIL",
+    "numpy",
+    "glymur",
+    "granian",
+    "pypdfium2",
+    "pi_heif",
+)
 
 
 def modules() -> Iterator[tuple[str, Path]]:

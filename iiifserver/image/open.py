@@ -12,7 +12,7 @@ import functools
 import sys
 import types
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from ctypes.util import find_library
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,7 +33,7 @@ from .headers.jpeg import read_jpeg
 from .headers.png import read_png
 from .headers.webp import read_webp
 from .headers.window import Read, Window
-from .pyramid import MOST_PICTURES, picture_pages, read_tiff
+from .pyramid import picture_pages, read_tiff
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,17 +43,13 @@ if TYPE_CHECKING:
     Band = NDArray[np.int32]
 
 __all__ = [
-    "MOST_PICTURES",
     "Format",
     "Header",
     "container",
     "count_leaves",
     "describe",
-    "draw_pdf_page",
     "identify",
     "jp2_profile",
-    "pdf_page_sizes",
-    "read_heic",
     "read_jp2",
 ]
 
@@ -183,64 +179,11 @@ _READERS: dict[Format, Callable[[Window], Header]] = {
 }
 
 
-# -- containers whose pictures are taken out of them before they are served
-
-
 def container(first: bytes) -> Literal["pdf", "heic"] | None:
     """Return which container a file's first 64 bytes are the signature of."""
     if first.startswith(b"%PDF-"):
         return "pdf"
     return "heic" if _brands(first) & _HEIC else None
-
-
-def pdf_page_sizes(path: Path) -> list[tuple[float, float]]:
-    """Return the width and height of each page of a PDF, in points of 1/72 inch.
-
-    Raises:
-        BrokenSource: it is damaged, locked by a password, or has more than `MOST_PICTURES` pages.
-    """
-    with _pdf(path) as document:
-        if len(document) > MOST_PICTURES:
-            raise BrokenSource(f"the PDF has more than {MOST_PICTURES} pages")
-        return [document.get_page_size(number) for number in range(len(document))]
-
-
-def draw_pdf_page(path: Path, leaf: int, scale: float) -> Pixels:
-    """Return page *leaf*, from 0, on white: rows, columns, red green blue; *scale* 1 is 72 dpi.
-
-    Raises:
-        BrokenSource: it is damaged, or there is no such page.
-    """
-    with _pdf(path) as document:
-        bitmap = document[leaf].render(scale=scale, rev_byteorder=True)
-        pixels: Pixels = bitmap.to_numpy()[..., :3].copy()
-    return pixels
-
-
-@contextmanager
-def _pdf(path: Path) -> Iterator[Any]:
-    import pypdfium2
-
-    try:
-        with pypdfium2.PdfDocument(path) as document:
-            yield document
-    except (pypdfium2.PdfiumError, IndexError) as error:
-        raise BrokenSource(f"the PDF cannot be read: {error}") from error
-
-
-def read_heic(path: Path) -> Pixels:
-    """Return the picture of a HEIC file, upright: rows, columns, bands.
-
-    Raises:
-        BrokenSource: it cannot be decoded.
-    """
-    import numpy as np
-    import pi_heif
-
-    try:
-        return np.asarray(pi_heif.open_heif(path))
-    except (OSError, ValueError, RuntimeError, SyntaxError) as error:
-        raise BrokenSource(f"the HEIC cannot be decoded: {error}") from error
 
 
 def jp2_profile(path: Path) -> bytes | None:
