@@ -42,7 +42,7 @@ HOMES = {
     "PIL": ["image.open", "image.render"],
     "pypdfium2": ["image.containers"],
     "pi_heif": ["image.containers"],
-    "openpyxl": ["publish.tables"],
+    "openpyxl": ["publish.spreadsheet", "publish.workbook"],
 }
 # what a process that answers HTTP must never load
 HEAVY = (

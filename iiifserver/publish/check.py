@@ -1,7 +1,6 @@
 """An exhibition's folder of sheets, read whole: its values, or every mistake at once.
 
-The folder holds `exhibition.toml`, `chapters.csv`, `records.csv` and, as wanted, `sections.csv`,
-`pages.csv`, `agents.csv` and `sources.csv`. Scans stand in folders named by their records. A
+How the sheets are found is told in `reading`. Scans stand in folders named by their records. A
 record that `pages.csv` does not name has all files of its folder as pages, in natural order;
 names that begin with a dot or an underscore are not looked at.
 """
@@ -19,11 +18,9 @@ from iiifserver.publish.assembly import Entries, Scans, assemble, pages_of
 from iiifserver.publish.cells import nearest
 from iiifserver.publish.columns import SHEETS, read_heading
 from iiifserver.publish.entries import Entry, read_entries
-from iiifserver.publish.tables import Sheet, read_csv, read_toml
+from iiifserver.publish.reading import read_tables
+from iiifserver.publish.tables import Sheet
 from iiifserver.records import Exhibition
-
-EXHIBITION_FILE = "exhibition.toml"
-_NEEDED = {"Exhibition", "Chapters", "Records"}
 
 
 class Reading(NamedTuple):
@@ -47,16 +44,8 @@ def load(folder: Path, images: Path) -> Exhibition:
 
 def read(folder: Path, images: Path) -> Reading:
     """Return the exhibition in *folder* and all that is wrong with it, warnings too."""
-    sheets: list[Sheet] = []
-    mistakes: list[Mistake] = []
-    for name in SHEETS:
-        path = folder / (EXHIBITION_FILE if name == "Exhibition" else f"{name.lower()}.csv")
-        if path.exists() or name in _NEEDED:
-            try:
-                sheets.append((read_toml if path.suffix == ".toml" else read_csv)(path, name))
-            except InvalidExhibition as error:
-                mistakes.extend(error.mistakes)
-    return read_sheets(sheets, scans_in(images), mistakes)
+    tables = read_tables(folder)
+    return read_sheets(tables.sheets, scans_in(images), tables.mistakes)
 
 
 def read_sheets(sheets: Iterable[Sheet], scans: Scans, before: Iterable[Mistake] = ()) -> Reading:

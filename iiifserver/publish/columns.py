@@ -1,11 +1,14 @@
 """What a column means, and which columns each sheet has.
 
 A column with `by_language` is written once a language, with a BCP 47 tag after an underscore:
-`title_en`, `title_mn-Mong`. A column with `several` holds values between semicolons.
+`title_en`, `title_mn-Mong`. A column with `several` holds values between semicolons. What people
+call a column, and what they are told of it, stands in `words`.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, get_args
@@ -14,6 +17,7 @@ from iiifserver.errors import InvalidValue
 from iiifserver.language import parse_tag
 from iiifserver.publish import cells
 from iiifserver.publish.markup import marked_up
+from iiifserver.publish.words import spellings
 from iiifserver.records import Behavior, ViewingDirection
 
 
@@ -36,6 +40,12 @@ class Column:
     def target(self) -> str:
         """The name of the field that the column fills."""
         return self.field or self.name
+
+    @property
+    def is_code(self) -> bool:
+        """Whether its cells hold codes, in which letters of another width are only a slip."""
+        texts = (cells.text, marked_up, cells.file_name, cells.address)
+        return self.refers_to is not None or self.read not in texts
 
 
 def _words(name: str, *, required: bool = False, several: bool = False) -> Column:
@@ -149,28 +159,40 @@ class Heading(NamedTuple):
 def read_heading(name: str, columns: Sequence[Column], languages: Sequence[str] | None) -> Heading:
     """Return the column, and the language, that a header's cell names.
 
+    Names may be written in any of the languages of `words`, in any case, and with blanks for
+    underscores: `Title EN`, `題名_ja`.
+
     Raises:
         InvalidValue: there is no such column, or its language is not one of *languages*.
     """
-    for column in columns:
-        if not column.by_language and name == column.name:
+    folded = _folded(name)
+    spelled = [(_folded(each), column) for column in columns for each in spellings(column.name)]
+    for spelling, column in spelled:
+        if not column.by_language and folded == spelling:
             return Heading(column, None)
-    for column in sorted(columns, key=lambda column: -len(column.name)):
-        prefix = f"{column.name}_"
-        if column.by_language and name.startswith(prefix):
-            return Heading(column, _declared(name, prefix, languages))
+    for spelling, column in sorted(spelled, key=lambda each: -len(each[0])):
+        if column.by_language and folded.startswith(f"{spelling}_"):
+            tag = folded.removeprefix(f"{spelling}_")
+            return Heading(column, _declared(name, column, tag, languages))
     known = [
-        f"{column.name}_{language}" if column.by_language else column.name
+        f"{spelling}_{language}" if column.by_language else spelling
         for column in columns
+        for spelling in spellings(column.name)
         for language in (languages or ("en",) if column.by_language else ("",))
     ]
     reason = f"unknown column {name!r}" if name else "a column without a name"
     raise InvalidValue(reason, cells.nearest(name, known))
 
 
-def _declared(name: str, prefix: str, languages: Sequence[str] | None) -> str:
+def _folded(name: str) -> str:
+    """Return *name* in small letters of usual width, with underscores for blanks."""
+    return re.sub(r"[\s_]+", "_", unicodedata.normalize("NFKC", name).strip().casefold())
+
+
+def _declared(name: str, column: Column, tag: str, languages: Sequence[str] | None) -> str:
+    prefix = f"{column.name}_"
     try:
-        language = parse_tag(name.removeprefix(prefix))
+        language = parse_tag(tag)
     except InvalidValue as error:
         proposal = error.proposal and prefix + error.proposal
         raise InvalidValue(f"{name!r}: {error}", proposal) from error

@@ -17,7 +17,7 @@ def test_column_has_the_name_that_spreadsheets_give_it(index, letters):
 def test_row_keeps_its_number_below_lines_that_break_and_rows_that_are_blank(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text('a,b\n"one\ntwo",2\n,\n\u2028x,4\n', encoding="utf-8")
-    sheet = read_csv(path, "A")
+    [sheet] = read_csv(path, "A").sheets
     assert [[tuple(cell) for cell in row] for row in sheet.rows] == [
         [("A2", "one\ntwo"), ("B2", "2")],
         [("A4", "x"), ("B4", "4")],
@@ -27,7 +27,7 @@ def test_row_keeps_its_number_below_lines_that_break_and_rows_that_are_blank(tmp
 def test_settings_are_a_sheet_of_one_row(tmp_path):
     path = tmp_path / "a.toml"
     path.write_text('day = 2022-02-24\nlanguages = ["en", "ja"]\n', encoding="utf-8")
-    sheet = read_toml(path, "Exhibition")
+    [sheet] = read_toml(path, "Exhibition").sheets
     assert [cell.value for cell in sheet.header] == ["day", "languages"]
     assert [tuple(cell) for cell in sheet.rows[0]] == [
         ("day", "2022-02-24"),
