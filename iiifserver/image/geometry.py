@@ -14,9 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .open import Header
+from .headers import Header, Level
 from .plan import Box
-from .pyramid import Level
 
 # A low-pass band of a wavelet is near the average of its cells only where two of its pixels a side
 # go into one of the output. Those of the reversible wavelet are also lighter than the picture, by

@@ -49,6 +49,8 @@ _WITH_ALPHA: frozenset[OutputFormat] = frozenset({"png", "webp", "avif", "tif", 
 _WITH_PROFILE: frozenset[OutputFormat] = frozenset({"jpg", "png", "webp", "avif", "tif"})
 # ITU-R BT.601 luma, the one meaning of gray on every path
 _LUMA = [0.299, 0.587, 0.114]
+# bands that are colours, where they are not three; those after opacity are not shown
+_COLOURS = {"b-w": 1, "grey16": 1, "cmyk": 4}
 # YCbCr as JPEG and TIFF write it, Cb and Cr less 128
 _YCBCR_TO_RGB = [[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]]
 _TURNS: dict[int, tuple[str, ...]] = {
@@ -62,7 +64,7 @@ _TURNS: dict[int, tuple[str, ...]] = {
     8: ("rot270",),
 }
 _QUARTERS = {0: (), 90: ("rot90",), 180: ("rot180",), 270: ("rot270",)}
-_LARGEST_PROFILE_BYTES = 8 << 20  # printers' profiles have 3 MB; larger ones are no profiles
+_LARGEST_PROFILE_BYTES = 4 << 20  # printers' profiles have 3 MB; larger ones are no profiles
 
 
 def render(job: Picture) -> bytes:
@@ -169,9 +171,11 @@ def _read(path: Path, header: Header, number: int, box: Box) -> Any:
     if image.width < box.x + box.width or image.height < box.y + box.height:
         raise BrokenSource(f"{path.name} is smaller than its header says", parameter="identifier")
     image = image.crop(*box)
+    shown = _COLOURS.get(image.interpretation, 3) + header.alpha
+    if image.bands > shown:
+        image = image.extract_band(0, n=shown)
     if header.raw_ycbcr:
-        shift = [0, -128, -128, *[0] * (image.bands - 3)]
-        image = (image.extract_band(0, n=3) + shift[:3]).recomb(_YCBCR_TO_RGB).rint().cast("uchar")
+        image = image.linear(1, [0, -128, -128]).recomb(_YCBCR_TO_RGB).rint().cast("uchar")
     return image
 
 
@@ -365,18 +369,25 @@ def _encode(image: Any, plan: Plan, encoding: Encoding, *, keep: bool) -> bytes:
         case "jp2":
             # not by "dB": that loses the colour of plain areas
             rate = {} if bitonal else {"quality_mode": "rates", "quality_layers": [8]}
-            data = _by_pillow(image, "JPEG2000", irreversible=not bitonal, **rate)
+            data = _saved(_as_pillow(image), "JPEG2000", irreversible=not bitonal, **rate)
         case "pdf":
             # no dates: equal requests get equal bytes
-            undated: dict[str, Any] = {"creationDate": None, "modDate": None}
-            data = _by_pillow(image, "PDF", quality=encoding.jpeg_quality, **undated)
+            options: dict[str, Any] = {"resolution": 300, "creationDate": None, "modDate": None}
+            picture = _as_pillow(image)
+            if bitonal:
+                data = _saved(picture.convert("1"), "PDF", **options)
+            else:
+                data = _saved(picture, "PDF", quality=encoding.jpeg_quality, **options)
     return bytes(data)
 
 
-def _by_pillow(image: Any, name: str, **options: Any) -> bytes:
+def _as_pillow(image: Any) -> PillowImage.Image:
     mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[image.bands]
     size = (image.width, image.height)
-    picture = PillowImage.frombuffer(mode, size, image.write_to_memory(), "raw", mode, 0, 1)
+    return PillowImage.frombuffer(mode, size, image.write_to_memory(), "raw", mode, 0, 1)
+
+
+def _saved(picture: PillowImage.Image, name: str, **options: Any) -> bytes:
     target = io.BytesIO()
     picture.save(target, name, **options)
     return target.getvalue()

@@ -239,6 +239,15 @@ def test_the_background_shows_where_the_format_has_no_opacity(
     assert difference(given, expected).max() <= 2
 
 
+def test_a_further_band_that_is_no_opacity_is_not_shown(tmp_path: Path) -> None:
+    source = picture(64, 48)
+    source.convert("RGBX").save(tmp_path / "scan.tif")
+    for size in ("max", "32,24"):
+        given = seen(asked(served(tmp_path), "scan.tif", f"full/{size}/0/default.png"))
+        assert given.mode == "RGB"
+    assert difference(whole(tmp_path, "scan.tif"), source).max() == 0
+
+
 # -- gray, bitonal, color
 
 
@@ -280,6 +289,12 @@ def test_bitonal_is_black_and_white_only(ending: str, tmp_path: Path) -> None:
 def test_bitonal_has_1_bit(ending: str, tmp_path: Path) -> None:
     picture(97, 61).save(tmp_path / "scan.png")
     assert whole(tmp_path, "scan.png", f"bitonal.{ending}").mode == "1"
+
+
+def test_bitonal_pdf_has_1_bit(tmp_path: Path) -> None:
+    picture(97, 61).save(tmp_path / "scan.png")
+    data = asked(served(tmp_path), "scan.png", "full/max/0/bitonal.pdf")
+    assert b"/BitsPerComponent 1" in data
 
 
 def test_color_of_a_gray_scan_is_its_default(tmp_path: Path) -> None:

@@ -168,6 +168,15 @@ def test_the_last_tiles_of_a_large_scan_are_the_whole_s(kind: str, tmp_path: Pat
     check_last_tiles(tmp_path, kind, scan(), 512)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("size", [(3977, 5923), (6001, 3999), (2049, 2049)], ids=str)
+@pytest.mark.parametrize("kind", WAYS)
+def test_tiles_of_large_scans_make_the_whole(
+    kind: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    check_levels(tmp_path, kind, picture(*size), 512)
+
+
 @pytest.mark.parametrize("kind", ["png", "jpeg-baseline-444", "tiff-strips-none"])
 def test_a_line_of_20000_pixels_is_tiled(kind: str, tmp_path: Path) -> None:
     check_levels(tmp_path, kind, picture(1, 20_000), 512)
