@@ -61,6 +61,26 @@ def test_a_profile_is_converted_to_srgb(suffix: str, tmp_path: Path) -> None:
     assert "icc_profile" not in given.info
 
 
+def test_a_profile_in_a_jpeg_2000_is_converted(tmp_path: Path) -> None:
+    path = tmp_path / "scan.jp2"
+    picture(160, 120).save(path, irreversible=False)
+    data = path.read_bytes()
+    header, colour = data.index(b"jp2h"), data.index(b"colr")  # ISO/IEC 15444-1, I.5.3
+    (length,) = struct.unpack(">I", data[colour - 4 : colour])
+    made = b"colr\2\0\0" + P3
+    made = struct.pack(">I", len(made) + 4) + made
+    (outer,) = struct.unpack(">I", data[header - 4 : header])
+    path.write_bytes(
+        data[: header - 4]
+        + struct.pack(">I", outer + len(made) - length)
+        + data[header : colour - 4]
+        + made
+        + data[colour - 4 + length :]
+    )
+    given = whole(tmp_path, "scan.jp2")
+    assert difference(given, as_srgb(picture(160, 120), P3)).max() <= 2
+
+
 def test_a_profile_is_converted_in_reduced_tiles_too(tmp_path: Path) -> None:
     picture(160, 120).save(tmp_path / "scan.png", icc_profile=P3)
     given = seen(asked(served(tmp_path), "scan.png", "0,0,128,64/64,32/0/default.png"))
