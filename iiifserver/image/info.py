@@ -46,6 +46,7 @@ class Description:
     image: Dimensions
     tile: Dimensions = DEFAULT_TILE
     rights: str | None = None
+    alpha: bool = False
 
 
 def info(version: Version, description: Description, limits: Limits) -> dict[str, Any]:
@@ -83,7 +84,8 @@ def info(version: Version, description: Description, limits: Limits) -> dict[str
             **maxima,
             "sizes": sizes,
             "tiles": tiles,
-            "preferredFormats": ["webp", "jpg"],
+            # viewers ask for the first that they can show: the one in which tiles are stored
+            "preferredFormats": ["webp", "png"] if description.alpha else ["jpg", "webp"],
             **({"rights": description.rights} if description.rights else {}),
             "extraFormats": formats,
             "extraQualities": qualities,

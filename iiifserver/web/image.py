@@ -83,7 +83,8 @@ def blueprint(images: Images, urls: Callable[[], Urls], max_age_s: int) -> Bluep
     def information(version: Version, identifier: str) -> Response:
         image = images.describe(identifier)
         service = urls().image_service(version, image.source.identifier)
-        description = Description(service, image.dimensions, image.tile, image.source.rights)
+        rights, alpha = image.source.rights, image.header.alpha
+        description = Description(service, image.dimensions, image.tile, rights, alpha)
         body = orjson.dumps(info(version, description, images.limits))
         media_type = _json_type(version)
         etag = hashlib.blake2b(body + media_type.encode(), digest_size=16).hexdigest()
