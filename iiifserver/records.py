@@ -2,7 +2,7 @@
 
 Every text is a `LanguageMap` in the order of the exhibition's languages, and holds only what the
 archive wrote and stands by. A translation that nobody has reviewed is kept apart, in
-`unreviewed`, and is shown only where `with_unreviewed` has put it.
+`unreviewed`, and is shown only where `with_unreviewed` has put it, marked.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal, NamedTuple, TypeVar
 
 from iiifserver.dates import Date
-from iiifserver.language import NOTHING, LanguageMap
+from iiifserver.language import NOTHING, LanguageMap, phrase
 
 ViewingDirection = Literal["left-to-right", "right-to-left", "top-to-bottom", "bottom-to-top"]
 Behavior = Literal["paged", "continuous", "individuals", "unordered"]
@@ -37,6 +37,8 @@ class Agent:
     name: LanguageMap
     part_of: str | None = None
     homepage: str | None = None
+    logo: str | None = None
+    """The address of a picture."""
     role: LanguageMap = NOTHING
     note: LanguageMap = NOTHING
     sources: tuple[Source, ...] = ()
@@ -53,6 +55,8 @@ class Page:
     image: str
     """The identifier of the scan in the Image API."""
     label: LanguageMap
+    leaf: int = 0
+    """The place of the picture in a file of several, from 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,9 +154,29 @@ class Exhibition:
 def with_unreviewed(exhibition: Exhibition) -> Exhibition:
     """Return *exhibition* with its unreviewed translations put where they belong.
 
-    They stay in `unreviewed` too, so that whoever shows them can mark them.
+    Each says of itself, in its own language, that nobody has reviewed it, so that it is marked
+    wherever it is shown. They stay in `unreviewed` too, as they were written.
     """
     return _completed(exhibition, exhibition.languages)
+
+
+def marked_unreviewed(texts: LanguageMap) -> LanguageMap:
+    """Return *texts*, each saying in its language that nobody has reviewed it.
+
+    What was HTML stays HTML, which begins with a tag and ends with one.
+    """
+    return LanguageMap(
+        tuple(
+            (tag, tuple(_marked(text, mark) for text in values))
+            for tag, values in texts.items()
+            for [mark] in phrase("unreviewed", [tag]).values()
+        )
+    )
+
+
+def _marked(text: str, mark: str) -> str:
+    marked = mark.format(text=text)
+    return f"<span>{marked}</span>" if text.startswith("<") and text.endswith(">") else marked
 
 
 Value = TypeVar("Value", Exhibition, Chapter, Section, Record, Agent)
@@ -160,7 +184,7 @@ Value = TypeVar("Value", Exhibition, Chapter, Section, Record, Agent)
 
 def _completed(value: Value, languages: tuple[str, ...]) -> Value:
     changes: dict[str, object] = {
-        name: LanguageMap.of({**getattr(value, name), **texts}, languages)
+        name: LanguageMap.of({**getattr(value, name), **marked_unreviewed(texts)}, languages)
         for name, texts in value.unreviewed
     }
     for field in fields(value):

@@ -1,7 +1,17 @@
 """The values of an exhibition, and its unreviewed translations."""
 
-from iiifserver.language import LanguageMap
-from iiifserver.records import Agent, Chapter, Exhibition, Record, Section, with_unreviewed
+import pytest
+
+from iiifserver.language import NOTHING, LanguageMap
+from iiifserver.records import (
+    Agent,
+    Chapter,
+    Exhibition,
+    Record,
+    Section,
+    marked_unreviewed,
+    with_unreviewed,
+)
 
 
 def text(**texts: str) -> LanguageMap:
@@ -50,18 +60,43 @@ def test_records_come_in_the_order_of_the_visit():
 def test_unreviewed_texts_appear_only_when_asked_for():
     before, after = next(exhibition().records), next(with_unreviewed(exhibition()).records)
     assert list(before.title) == ["ja"]
-    assert after.title.entries == (("en", ("Letter",)), ("ja", ("国書",)))  # in declared order
-    assert after.record_title == text(mn="Захидал")
+    marked = "Letter (translation not reviewed)"
+    assert after.title.entries == (("en", (marked,)), ("ja", ("国書",)))  # in declared order
+    assert after.record_title == text(mn="Захидал (хянагдаагүй орчуулга)")
 
 
 def test_unreviewed_texts_appear_in_every_part_of_an_exhibition():
     shown = with_unreviewed(exhibition())
     [chapter] = shown.chapters
     [organiser], [record, _] = shown.organisers, chapter.records
-    assert organiser.name == record.holder.name == text(en="Archives", mn="Архив")
-    assert chapter.sections[0].title == text(en="A", ja="あ")
+    assert organiser.name == record.holder.name
+    assert organiser.name == text(en="Archives", mn="Архив (хянагдаагүй орчуулга)")
+    assert chapter.sections[0].title == text(en="A", ja="あ(未確認の翻訳)")
 
 
-def test_unreviewed_texts_stay_marked_when_they_are_shown():
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (text(ru="Письмо"), text(ru="Письмо (непроверенный перевод)")),
+        (
+            LanguageMap.of({"mn": ("Токио", "Нара")}),
+            LanguageMap.of({"mn": ("Токио (хянагдаагүй орчуулга)", "Нара (хянагдаагүй орчуулга)")}),
+        ),
+        (text(en="<p>A</p>"), text(en="<span><p>A</p> (translation not reviewed)</span>")),
+        (text(en="a <b> c"), text(en="a <b> c (translation not reviewed)")),
+        (text(en="{text} {0}"), text(en="{text} {0} (translation not reviewed)")),
+        # a language that the program does not speak: in English
+        (
+            LanguageMap.of({"mn-Mong": "ᠪ"}),
+            LanguageMap.of({"mn-Mong": "ᠪ (translation not reviewed)"}),
+        ),
+        (NOTHING, NOTHING),
+    ],
+)
+def test_unreviewed_text_says_so_in_its_language(written, shown):
+    assert marked_unreviewed(written) == shown
+
+
+def test_unreviewed_texts_stay_apart_as_they_were_written():
     shown = next(with_unreviewed(exhibition()).records)
     assert dict(shown.unreviewed)["title"] == text(en="Letter")

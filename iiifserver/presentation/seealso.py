@@ -9,7 +9,7 @@ sheets' columns:
 | `id` `identifier` `manifest` | the document's address; the record's identifier and Manifest |
 | `exhibition` `chapter` `section` | `{identifier, title}` of what the record belongs to |
 | `title` `record_title` | the heading for visitors; the record's own title |
-| `holder` | `{identifier, name, role, homepage, part_of: {identifier, name}}` |
+| `holder` | `{identifier, name, role, homepage, logo, part_of: {identifier, name}}` |
 | `reference` | as the holder writes it: a string |
 | `date` | EDTF: a string |
 | `date_note` `date_as_written` `places` `people` `summary` `note` | language maps |
@@ -145,6 +145,7 @@ def _holder(agent: Agent, exhibition: Exhibition) -> Json:
         "name": agent.name,
         "role": agent.role,
         "homepage": agent.homepage,
+        "logo": agent.logo,
         "part_of": above and {"identifier": above.identifier, "name": above.name},
     }
 
@@ -162,7 +163,7 @@ def _page(page: Page, record: Record, urls: Urls) -> Json:
 def _unreviewed(record: Record) -> dict[str, list[str]]:
     """Return the languages of the texts that are shown although nobody has reviewed them."""
     marked = {
-        name: [tag for tag in texts if getattr(record, name).get(tag) == texts[tag]]
+        name: [tag for tag in texts if tag in getattr(record, name)]
         for name, texts in record.unreviewed
     }
     return {name: tags for name, tags in marked.items() if tags}

@@ -150,7 +150,7 @@ def test_a_hidden_translation_stays_hidden():
 def test_a_translation_that_is_shown_unreviewed_is_marked():
     [shown] = with_unreviewed(EXHIBITION).records
     facts = json.loads(record_json(shown, EXHIBITION, URLS))
-    assert facts["title"]["ja"] == ["手紙"]
+    assert facts["title"]["ja"] == ["手紙(未確認の翻訳)"]
     assert facts["unreviewed"] == {"title": ["ja"]}
 
 
