@@ -106,5 +106,52 @@ def demo(
     run(config, **listen)
 
 
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--xlsx",
+    "form",
+    flag_value="xlsx",
+    default="files",
+    help="One workbook, not TOML and CSV files.",
+)
+@click.option(
+    "--language",
+    "languages",
+    multiple=True,
+    default=["en"],
+    show_default=True,
+    help="A language of the exhibition (en, ja, mn-Mong, ...), most important first; repeatable.",
+)
+@click.option(
+    "--headings",
+    type=click.Choice(["en", "ja", "mn"]),
+    default="en",
+    show_default=True,
+    help="The language in which columns are called.",
+)
+def init(folder: Path, form: Any, languages: tuple[str, ...], headings: str) -> None:
+    """Make a starter in FOLDER: sheets with a small example, and a folder for the scans."""
+    from .language import parse_tag
+    from .publish.starter import make_starter
+
+    tags = list(dict.fromkeys(parse_tag(tag) for tag in languages))
+    made = make_starter(folder, tags, form=form, headings=headings)
+    click.echo(f"{folder}: made {', '.join(made)}")
+    click.echo(f"Put scans into {folder}/images/record-1, then: iiifserver publish {folder}")
+
+
+@main.command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+def convert(source: Path, target: Path) -> None:
+    """Write the sheets in SOURCE to TARGET: a workbook (.xlsx), or a folder of TOML and CSV."""
+    from .publish.conversion import convert
+
+    for mistake in convert(source, target):
+        click.echo(f"{mistake.severity}: {mistake}")
+    click.echo(f"{target}: written")
+
+
 if __name__ == "__main__":
     sys.exit(main())

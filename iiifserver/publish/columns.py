@@ -35,6 +35,8 @@ class Column:
     several: bool = False
     required: bool = False
     refers_to: str | None = None
+    choices: Sequence[str] = ()
+    """What a starter offers for its cells; where others may stand too, the usual ones."""
 
     @property
     def target(self) -> str:
@@ -56,6 +58,12 @@ def _prose(name: str) -> Column:
     return Column(name, marked_up, by_language=True)
 
 
+def _one_of(name: str, words: Sequence[str]) -> Column:
+    return Column(name, cells.one_of(words), choices=words)
+
+
+_CURRENT = tuple(each for each in cells.RIGHTS if "/licenses/" not in each or "/4.0/" in each)
+_RIGHTS = Column("rights", cells.rights, choices=_CURRENT)
 _UNREVIEWED = Column("unreviewed", several=True)
 _NOTE = _words("note")
 _HOMEPAGE = Column("homepage", cells.address, by_language=True, several=True)
@@ -67,7 +75,7 @@ SHEETS: dict[str, tuple[Column, ...]] = {
         _words("title", required=True),
         _prose("summary"),
         _prose("required_statement"),
-        Column("rights", cells.rights),
+        _RIGHTS,
         _HOMEPAGE,
         Column("organisers", several=True, refers_to="Agents"),
         _words("supervisor"),
@@ -116,9 +124,9 @@ SHEETS: dict[str, tuple[Column, ...]] = {
         _words("places", several=True),
         _words("people", several=True),
         _prose("summary"),
-        Column("rights", cells.rights),
-        Column("viewing_direction", cells.one_of(get_args(ViewingDirection))),
-        Column("behavior", cells.one_of(get_args(Behavior))),
+        _RIGHTS,
+        _one_of("viewing_direction", get_args(ViewingDirection)),
+        _one_of("behavior", get_args(Behavior)),
         _HOMEPAGE,
         Column("related", several=True, refers_to="Records"),
         _NOTE,
@@ -182,6 +190,17 @@ def read_heading(name: str, columns: Sequence[Column], languages: Sequence[str] 
     ]
     reason = f"unknown column {name!r}" if name else "a column without a name"
     raise InvalidValue(reason, cells.nearest(name, known))
+
+
+def known_headings(sheet: str, names: Sequence[str]) -> list[Heading | None]:
+    """Return what each of *names* says in the header of *sheet*, None where it is no column."""
+    found: list[Heading | None] = []
+    for name in names:
+        try:
+            found.append(read_heading(name, SHEETS[sheet], None))
+        except InvalidValue:
+            found.append(None)
+    return found
 
 
 def _folded(name: str) -> str:

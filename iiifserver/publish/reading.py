@@ -121,7 +121,7 @@ def _settled(tables: Tables) -> Tables:
     sheets: list[Sheet] = []
     mistakes = list(tables.mistakes)
     for read in tables.sheets:
-        turned, beside = _in_one_row(read)
+        turned, beside = _in_one_row(read) if read.name == "Exhibition" else (read, [])
         sheet, notes = narrowed(turned)
         sheets.append(sheet)
         mistakes.extend((*beside, *notes))
@@ -129,11 +129,20 @@ def _settled(tables: Tables) -> Tables:
 
 
 def _in_one_row(sheet: Sheet) -> tuple[Sheet, list[Mistake]]:
-    """Return a sheet of settings, one a row, as a sheet of one row; any other as it is."""
+    """Return a sheet of settings as a sheet of one row, and what was left over.
+
+    The settings stand one below the other, or side by side as the columns of other sheets do.
+    """
     headings = [unicodedata.normalize("NFKC", cell.value).lower() for cell in sheet.header[:2]]
     expected = (spellings("setting"), spellings("value"))
     if len(headings) < 2 or any(h not in s for h, s in zip(headings, expected, strict=True)):
-        return sheet, []
+        further = [
+            Mistake(sheet.name, cell.reference, cell.value, "the sheet has one row of values only")
+            for row in sheet.rows[1:]
+            for cell in row
+            if cell.value
+        ]
+        return Sheet(sheet.name, sheet.header, sheet.rows[:1] or ((),)), further
     beside = [
         Mistake(sheet.name, cell.reference, cell.value, "beside a setting stands one value only")
         for row in (sheet.header, *sheet.rows)

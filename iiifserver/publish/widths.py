@@ -11,8 +11,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
 
-from iiifserver.errors import InvalidValue, Mistake
-from iiifserver.publish.columns import SHEETS, Column, read_heading
+from iiifserver.errors import Mistake
+from iiifserver.publish.columns import Column, known_headings
 from iiifserver.publish.tables import Cell, Notes, Sheet
 
 
@@ -25,7 +25,9 @@ class _Rule(NamedTuple):
 
 def narrowed(sheet: Sheet) -> tuple[Sheet, tuple[Mistake, ...]]:
     """Return *sheet* with the codes in it in letters of usual width, and what was changed."""
-    rules = {index: rule for index, cell in enumerate(sheet.header) if (rule := _rule(sheet, cell))}
+    headings = known_headings(sheet.name, [cell.value for cell in sheet.header])
+    found = {index: _rule(heading.column) for index, heading in enumerate(headings) if heading}
+    rules = {index: rule for index, rule in found.items() if rule}
     notes = Notes(sheet.name)
     rows = []
     for row in sheet.rows:
@@ -42,11 +44,7 @@ def narrowed(sheet: Sheet) -> tuple[Sheet, tuple[Mistake, ...]]:
     return Sheet(sheet.name, sheet.header, tuple(rows)), tuple(notes.mistakes())
 
 
-def _rule(sheet: Sheet, heading: Cell) -> _Rule | None:
-    try:
-        column: Column = read_heading(heading.value, SHEETS[sheet.name], None).column
-    except InvalidValue:
-        return None
+def _rule(column: Column) -> _Rule | None:
     if column.is_code:
         read = _several_codes if column.several else _code
         return _Rule(read, "letters of full width, or other commas, are read as {}")
