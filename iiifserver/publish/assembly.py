@@ -6,23 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from iiifserver.language import NOTHING, in_no_language
-from iiifserver.publish.entries import Entry
+from iiifserver.publish.entries import Entries, Entry
+from iiifserver.publish.layout import Layout, Slot
 from iiifserver.records import Agent, Chapter, Exhibition, Page, Record, Section, Source
 
-Entries = Mapping[str, list[Entry]]
-"""The rows of every sheet, by its name."""
-Scans = Mapping[str, tuple[str, ...]]
-"""The names of the files in each folder of scans, in natural order."""
 
-
-def assemble(entries: Entries, scans: Scans) -> Exhibition:
-    """Return the exhibition that *entries* describe."""
+def assemble(entries: Entries, layout: Layout) -> Exhibition:
+    """Return the exhibition that *entries* describe, with the pages of *layout*."""
     sources = _sources(entries["Sources"])
     agents = {
         entry.values["identifier"]: Agent(**_fields(entry, sources)) for entry in entries["Agents"]
     }
     sections = [Section(**_fields(entry, sources)) for entry in entries["Sections"]]
-    records = [_record(entry, entries, scans, agents, sources) for entry in entries["Records"]]
+    records = [_record(entry, layout, agents, sources) for entry in entries["Records"]]
     [settings] = entries["Exhibition"]
     values = _fields(settings, sources)
     organisers = tuple(agents[name] for name in values.pop("organisers", ()))
@@ -46,37 +42,24 @@ def _chapter(
     )
 
 
-def _record(
-    entry: Entry, entries: Entries, scans: Scans, agents: Mapping[str, Agent], sources: _Sources
-) -> Record:
+def _record(entry: Entry, layout: Layout, agents: Mapping[str, Agent], sources: _Sources) -> Record:
     values = _fields(entry, sources)
     holder = values.pop("holder", None)
-    pages = pages_of(values["identifier"], entries, scans)
-    return Record(**values, holder=holder and agents[holder], pages=pages)
+    slots = layout.slots.get(entry.identifier, ())
+    pages = (_page(entry.identifier, slot, number) for number, slot in enumerate(slots, start=1))
+    return Record(**values, holder=holder and agents[holder], pages=tuple(pages))
 
 
-def pages_of(record: str, entries: Entries, scans: Scans) -> tuple[Page, ...]:
-    """Return the pages that are listed for *record*, else one for each file of its folder."""
-    listed = tuple(_page(e) for e in entries["Pages"] if e.values.get("record") == record)
-    return listed or tuple(
-        Page(
-            identifier=str(number),
-            file=file,
-            image=f"{record}-{number}",
-            label=in_no_language(str(number)),
-        )
-        for number, file in enumerate(scans.get(record, ()), start=1)
-    )
-
-
-def _page(entry: Entry) -> Page:
-    page = entry.values.get("page", "")
-    plain = entry.values.get("label_in_no_language", page)
+def _page(record: str, slot: Slot, number: int) -> Page:
+    """Return a page; one without a label is called as its author named it, else by its place."""
+    values = slot.entry.values if slot.entry else {}
+    plain = values.get("label_in_no_language") or (slot.page if slot.given else str(number))
     return Page(
-        identifier=page,
-        file=entry.values.get("file", ""),
-        image=f"{entry.values['record']}-{page}",
-        label=entry.values.get("label") or in_no_language(plain),
+        identifier=slot.page,
+        file=slot.file,
+        leaf=slot.leaf.leaf,
+        image=f"{record}-{slot.page}",
+        label=values.get("label") or in_no_language(plain),
     )
 
 

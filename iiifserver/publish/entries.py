@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from iiifserver.errors import InvalidValue, Mistake
 from iiifserver.language import NOTHING, LanguageMap
@@ -24,10 +24,31 @@ class Entry:
     """By the name of the column; a text also by that of its language, `title_en`."""
     unreviewed: Unreviewed = ()
 
-    def mistake(self, column: str, reason: str, proposal: str | None = None) -> Mistake:
+    @property
+    def identifier(self) -> str:
+        """The identifier of what the row describes; empty where it has none."""
+        name: str = self.values.get("identifier", "")
+        return name
+
+    def mistake(
+        self,
+        column: str,
+        reason: str,
+        proposal: str | None = None,
+        severity: Literal["error", "warning", "note"] = "error",
+    ) -> Mistake:
         """Return a mistake at the cell of *column*."""
         cell = self.cells.get(column, Cell("", ""))
-        return Mistake(self.sheet, cell.reference, cell.value, reason, proposal)
+        return Mistake(self.sheet, cell.reference, cell.value, reason, proposal, severity)
+
+    def has(self, field: str) -> bool:
+        """Return whether there is a text in *field*, reviewed or not."""
+        return field in self.values or field in dict(self.unreviewed)
+
+
+Entries = Mapping[str, Sequence[Entry]]
+"""The rows of every sheet, by its name; under `KEPT` those of Pages that the program wrote."""
+KEPT = "Kept"
 
 
 def read_entries(

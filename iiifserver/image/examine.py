@@ -1,0 +1,123 @@
+"""What a scan is, whole: its checksum, the pictures in it, and whether all its pixels decode.
+
+Runs in a render process, which a damaged or hostile file can kill without harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from iiifserver.errors import BrokenSource, RequestError
+
+from .headers.window import Read
+from .job import Encoding, Picture
+from .open import Header, container, count_leaves, describe, read_jp2
+from .plan import Dimensions, Limits, make_plan
+from .request import ImageRequest
+
+PDF_DPI = 300
+"""At which the pages of a PDF are taken for pictures."""
+_OVERVIEW = ImageRequest.parse(3, "full", "!16,16", "0", "default.jpg")
+_STRIP_ROWS = 1024
+_POINTS_A_INCH = 72
+
+
+class Facts(NamedTuple):
+    """What was found out of a file; sizes are in pixels as shown, one of each picture in it."""
+
+    checksum: str
+    sizes: tuple[tuple[int, int], ...] = ()
+    problem: str = ""
+    """Why it cannot be shown; empty if it can."""
+
+    @classmethod
+    def loads(cls, answer: bytes) -> Facts:
+        """Return what `Examination.run` returned."""
+        checksum, sizes, problem = orjson.loads(answer)
+        return cls(checksum, tuple((width, height) for width, height in sizes), problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """A file to look at; every pixel is decoded if *decode*, else headers only are read."""
+
+    name: str
+    path: Path
+    decode: bool = True
+
+    def run(self) -> bytes:
+        """Return the `Facts` of the file, as JSON; what is wrong with it is one of them."""
+        checksum, sizes, problem = "", [], ""
+        try:
+            with self.path.open("rb") as file:
+                checksum = hashlib.file_digest(file, "sha256").hexdigest()
+            for size in self._sizes():
+                sizes.append(size)  # noqa: PERF402 - those before the problem are kept
+        except RequestError as error:
+            problem = str(error).removeprefix(f"{self.name} ").removeprefix(f"{self.name}: ")
+            problem = f"page {len(sizes) + 1}: {problem}" if sizes else problem
+        except OSError as error:
+            problem = error.strerror or str(error)
+        return orjson.dumps(Facts(checksum, tuple(sizes), problem), default=list)
+
+    def _sizes(self) -> Iterator[tuple[int, int]]:
+        size_bytes = self.path.stat().st_size
+        with self.path.open("rb") as file:
+
+            def read(offset: int, length: int) -> bytes:
+                file.seek(offset)
+                return file.read(length)
+
+            match container(read(0, 64)):
+                case "pdf":
+                    yield from self._pdf()
+                case "heic":
+                    yield from self._heic()
+                case None:
+                    yield from self._pictures(read, size_bytes)
+
+    def _pdf(self) -> Iterator[tuple[int, int]]:
+        from .containers import draw_pdf_page, pdf_page_sizes
+
+        for leaf, points in enumerate(pdf_page_sizes(self.path)):
+            if self.decode:
+                draw_pdf_page(self.path, leaf, 16 / max(*points, 1))
+            width, height = (max(1, round(side * PDF_DPI / _POINTS_A_INCH)) for side in points)
+            yield width, height
+
+    def _heic(self) -> Iterator[tuple[int, int]]:
+        from .containers import read_heic
+
+        height, width, *_ = read_heic(self.path).shape
+        yield width, height
+
+    def _pictures(self, read: Read, size_bytes: int) -> Iterator[tuple[int, int]]:
+        for leaf in range(count_leaves(read, size_bytes)):
+            header = describe(read, size_bytes, leaf)
+            if self.decode:
+                self._decode(header)
+            yield header.width, header.height
+
+    def _decode(self, header: Header) -> None:
+        """Decode every stored pixel, a strip or a stream at a time."""
+        if header.format == "jp2":
+            width, height = header.levels[0].width, header.levels[0].height
+            for top in range(0, height, _STRIP_ROWS):
+                read_jp2(self.path, 0, (0, top, width, min(height, top + _STRIP_ROWS)))
+            return
+        from .render import render  # only where it runs: it loads libvips
+
+        # the levels of a JPEG are all made from the same bytes, those of a pyramid are not
+        levels = header.levels if header.format == "jpeg" else header.levels[:1]
+        size = Dimensions(header.width, header.height)
+        plan = make_plan(_OVERVIEW, size, Limits())
+        if not render(
+            Picture(self.name, self.path, replace(header, levels=levels), plan, Encoding())
+        ):
+            raise BrokenSource(f"{self.name} has no picture")
