@@ -68,6 +68,11 @@ class Config:
         "srgb", "ICC profiles: converted to sRGB, or kept and embedded"
     )
 
+    pyramid_tile: int = setting(
+        512, "Side of the tiles of pyramids, in pixels, a multiple of 16", least=128, most=2_048
+    )
+    pyramid_quality: int = setting(85, "Quality of the JPEG tiles of pyramids", least=1, most=100)
+
     max_age_s: int = setting(
         86_400, "How long pictures and info.json may be kept by others", least=0
     )
@@ -81,6 +86,8 @@ class Config:
     def __post_init__(self) -> None:
         for each in fields(self):
             _check(each.name, getattr(self, each.name), each.metadata)
+        if self.pyramid_tile % 16:
+            raise ConfigurationError(f"pyramid_tile = {self.pyramid_tile}: a multiple of 16")
         _check_base_url(self.base_url)
         background_rgb(self.background)
 

@@ -116,7 +116,7 @@ def _work(pipe: Connection[Any, Any], memory_bytes: int) -> None:
     """Render what comes through *pipe* until it closes: the life of a render process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's ^C is the server's to handle
     os.nice(_NICENESS)
-    _limit_memory(memory_bytes)
+    limit_memory(memory_bytes)
     while True:
         try:
             job = pipe.recv()
@@ -133,7 +133,8 @@ def _work(pipe: Connection[Any, Any], memory_bytes: int) -> None:
         pipe.send(answer)
 
 
-def _limit_memory(memory_bytes: int) -> None:
+def limit_memory(memory_bytes: int) -> None:
+    """Keep this process from taking more memory; it gets a MemoryError, or ends."""
     if sys.platform == "linux":  # macOS has no limit that counts what a process really uses
         import resource
 

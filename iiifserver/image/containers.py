@@ -1,11 +1,13 @@
-"""Pictures inside PDF and HEIC files, which are taken out of them before they are served.
+"""The pictures of a document: pages of a TIFF, of a PDF; and HEIC.
 
-The wheels that read them are loaded when they are needed, by processes that decode, never by
-those that answer HTTP.
+Those of PDF and HEIC are taken out of them before they are served. The wheels that read them are
+loaded when they are needed, by processes that decode, never by those that answer HTTP.
 """
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from iiifserver.errors import BrokenSource
 
+from .headers.header import OVERHEAD_BYTES, Header, Level
+from .headers.window import Read
+from .open import container, describe
 from .pyramid import MOST_PICTURES
 
 if TYPE_CHECKING:
@@ -20,6 +25,95 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Pixels = NDArray[np.uint8]
+
+PDF_DPI = 300
+_POINTS_AN_INCH = 72
+_MOST_PDF_PIXELS = 150_000_000  # A0 at 300 dpi has 139 million
+_STRIP_BYTES = 64 << 20
+_HEIC_PIXEL_BYTES = 20  # planes of 4:4:4, and RGB; measured: 9 to 16
+
+
+def describe_page(path: Path, leaf: int = 0) -> Header:
+    """Return what picture *leaf*, from 0, of a file is; files of every format are known here.
+
+    Raises:
+        BrokenSource: it cannot be read, or is no image.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            read = _reader(file.fileno())
+            size_bytes = os.fstat(file.fileno()).st_size
+            match container(read(0, 64)):
+                case "pdf":
+                    return _pdf_header(path, leaf)
+                case "heic" if leaf == 0:
+                    return _heic_header(path)
+            return describe(read, size_bytes, leaf)
+    except OSError as error:
+        raise BrokenSource(error.strerror or str(error)) from error
+
+
+def _reader(handle: int) -> Read:
+    return lambda offset, length: os.pread(handle, length, offset)
+
+
+def _pdf_header(path: Path, leaf: int) -> Header:
+    sizes = pdf_page_sizes(path)
+    if leaf >= len(sizes):
+        raise BrokenSource(f"the file has {len(sizes)} pages; there is no page {leaf + 1}")
+    width, height = pdf_page_pixels(sizes[leaf])
+    held = OVERHEAD_BYTES + 2 * _STRIP_BYTES + path.stat().st_size
+    return Header(
+        format="pdf", width=width, height=height, orientation=1,
+        levels=(Level(width, height, 1),), bands=3, bits=8, alpha=False, lossless=True,
+        profile=False, decode_bytes=held, streams=True,
+    )  # fmt: skip
+
+
+def _heic_header(path: Path) -> Header:
+    with _heic(path) as heic:
+        width, height = heic.size
+        bands = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "RGBa": 4}.get(heic.mode, 4)
+        held = OVERHEAD_BYTES + width * height * _HEIC_PIXEL_BYTES + path.stat().st_size
+        return Header(
+            format="heic", width=width, height=height, orientation=1,
+            levels=(Level(width, height, 1),), bands=bands, bits=8, alpha=heic.has_alpha,
+            lossless=False, profile=bool(heic.info.get("icc_profile")), decode_bytes=held,
+            streams=False,
+        )  # fmt: skip
+
+
+def pdf_page_pixels(points: tuple[float, float]) -> tuple[int, int]:
+    """Return the size in pixels of a PDF's page: at 300 dpi, or fewer where it is very large."""
+    scale = _pdf_scale(points)
+    return math.ceil(points[0] * scale), math.ceil(points[1] * scale)
+
+
+def _pdf_scale(points: tuple[float, float]) -> float:
+    area = points[0] * points[1]
+    if area <= 0:
+        raise BrokenSource(f"the PDF has a page of {points[0]:g} x {points[1]:g} points")
+    return min(PDF_DPI / _POINTS_AN_INCH, math.sqrt(_MOST_PDF_PIXELS / area))
+
+
+def pdf_strips(path: Path, leaf: int) -> Iterator[Pixels]:
+    """Yield the pixels of a PDF's page from top to bottom, few rows at a time, as they are drawn.
+
+    Raises:
+        BrokenSource: as `draw_pdf_page` does.
+    """
+    with _pdf(path) as document:
+        points = document.get_page_size(leaf)
+        scale = _pdf_scale(points)
+        width, height = pdf_page_pixels(points)
+        page = document[leaf]
+        step = max(1, _STRIP_BYTES // (3 * width))
+        for top in range(0, height, step):
+            below = max(height - top - step, 0)
+            # pdfium's wrapper rounds what is cut off up to whole pixels
+            cut = [(side - 0.5) / scale if side else 0 for side in (below, top)]
+            bitmap = page.render(scale=scale, crop=(0, cut[0], 0, cut[1]), rev_byteorder=True)
+            yield bitmap.to_numpy()[..., :3].copy()
 
 
 def pdf_page_sizes(path: Path) -> list[tuple[float, float]]:
@@ -64,9 +158,22 @@ def read_heic(path: Path) -> Pixels:
         BrokenSource: it cannot be decoded.
     """
     import numpy as np
+
+    with _heic(path) as heic:
+        return np.asarray(heic)
+
+
+def heic_profile(path: Path) -> bytes | None:
+    """Return the ICC profile of a HEIC file, if it carries one."""
+    with _heic(path) as heic:
+        return heic.info.get("icc_profile") or None
+
+
+@contextmanager
+def _heic(path: Path) -> Iterator[Any]:
     import pi_heif
 
     try:
-        return np.asarray(pi_heif.open_heif(path))
+        yield pi_heif.open_heif(path)
     except (OSError, ValueError, RuntimeError, SyntaxError) as error:
         raise BrokenSource(f"the HEIC cannot be decoded: {error}") from error

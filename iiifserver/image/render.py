@@ -53,7 +53,7 @@ _LUMA = [0.299, 0.587, 0.114]
 _COLOURS = {"b-w": 1, "grey16": 1, "cmyk": 4}
 # YCbCr as JPEG and TIFF write it, Cb and Cr less 128
 _YCBCR_TO_RGB = [[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]]
-_TURNS: dict[int, tuple[str, ...]] = {
+TURNS: dict[int, tuple[str, ...]] = {
     1: (),
     2: ("fliphor",),
     3: ("rot180",),
@@ -86,7 +86,7 @@ def _render(job: Picture) -> bytes:
     plan, encoding = job.plan, job.encoding
     image = _upright(_scaled(job.path, job.header, plan), job.header.orientation)
     keep = encoding.keep_profile and _may_keep(image, plan)
-    image = image if keep else _srgb(image)
+    image = image if keep else to_srgb(image)
     image = _quality(_rotated(image, plan), plan, encoding)
     return _encode(image, plan, encoding, keep=keep)
 
@@ -98,7 +98,7 @@ def _scaled(path: Path, header: Header, plan: Plan) -> Any:
     """Return the plan's box at the plan's size, as stored: not upright; alpha respected."""
     crop = crop_for(header, plan.box, plan.width, plan.height)
     around = {piece.level: _around(crop, piece.level) for piece in crop.pieces}
-    images = {number: _read(path, header, number, box) for number, box in around.items()}
+    images = {number: read_level(path, header, number, box) for number, box in around.items()}
     first, *_ = crop.pieces
     if len(crop.pieces) == 1 and first.box[2:] == (first.width, first.height):
         return images[first.level]
@@ -153,7 +153,7 @@ def _resampled(image: Any, width: int, height: int) -> Any:
     return image.embed(0, 0, width, height, extend="copy")
 
 
-def _read(path: Path, header: Header, number: int, box: Box) -> Any:
+def read_level(path: Path, header: Header, number: int, box: Box) -> Any:
     """Return *box* of level *number*, as stored; nothing is decoded yet, except JPEG 2000."""
     level = header.levels[number]
     if header.format == "jp2":
@@ -197,12 +197,16 @@ def _read_jp2(path: Path, header: Header, number: int, box: Box) -> Any:
         pixels = pixels[:, :-1] * (1 - share) + pixels[:, 1:] * share
         pixels = pixels[:-1] * (1 - share) + pixels[1:] * share
         pixels = np.rint(pixels).astype(kind)
-    pixels = np.ascontiguousarray(pixels[: box.height, : box.width])
+    profile = sources.jp2_profile(path) if header.profile else None
+    return from_samples(pixels[: box.height, : box.width], profile)
+
+
+def from_samples(pixels: Any, profile: bytes | None = None) -> Any:
+    """Return the picture of an array of 8 or 16 bits: rows, columns and, if several, bands."""
     gray = pixels.ndim == 2 or pixels.shape[2] < 3
     wide, narrow = ("grey16", "b-w") if gray else ("rgb16", "srgb")
-    image = pyvips.Image.new_from_array(pixels)
+    image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels))
     image = image.copy(interpretation=wide if pixels.dtype.itemsize == 2 else narrow)
-    profile = sources.jp2_profile(path) if header.profile else None
     return _with_profile(image, profile) if profile else image
 
 
@@ -210,7 +214,7 @@ def _read_jp2(path: Path, header: Header, number: int, box: Box) -> Any:
 
 
 def _upright(image: Any, orientation: int) -> Any:
-    return _turned(image, _TURNS[orientation])
+    return _turned(image, TURNS[orientation])
 
 
 def _turned(image: Any, turns: tuple[str, ...]) -> Any:
@@ -256,7 +260,7 @@ def _may_keep(image: Any, plan: Plan) -> bool:
     )
 
 
-def _srgb(image: Any) -> Any:
+def to_srgb(image: Any) -> Any:
     """Return *image* as 8-bit sRGB or gray, with its alpha if it has one."""
     colours = image.bands - image.hasalpha()
     if image.interpretation == "cmyk" or _profile(image) is not None:
@@ -321,16 +325,22 @@ def _converts(profile: bytes, *, gray: bool) -> bool:
 def _quality(image: Any, plan: Plan, encoding: Encoding) -> Any:
     """Return *image* in the quality asked for; without alpha where the format has none."""
     if image.hasalpha() and (plan.format not in _WITH_ALPHA or plan.quality == "bitonal"):
-        background = list(encoding.background)
-        if image.bands == 2 and len(set(background)) > 1:
-            image = image[0].bandjoin([image[0], image[0], image[1]]).copy(interpretation="srgb")
-        image = image.flatten(background=background[: image.bands - 1])
+        image = flattened(image, encoding.background)
     if plan.quality in ("gray", "bitonal") and image.bands > 2:
         alpha = image[3] if image.bands == 4 else None
         image = image.extract_band(0, n=3).recomb([_LUMA]).rint().cast("uchar")
         image = image if alpha is None else image.bandjoin(alpha)
         image = image.copy(interpretation="b-w")
     return image >= 128 if plan.quality == "bitonal" else image
+
+
+def flattened(image: Any, background: tuple[int, int, int]) -> Any:
+    """Return *image*, 8-bit gray or sRGB, on a background where it has alpha."""
+    if not image.hasalpha():
+        return image
+    if image.bands == 2 and len(set(background)) > 1:
+        image = image[0].bandjoin([image[0], image[0], image[1]]).copy(interpretation="srgb")
+    return image.flatten(background=list(background)[: image.bands - 1])
 
 
 def _encode(image: Any, plan: Plan, encoding: Encoding, *, keep: bool) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Format = Literal["jpeg", "tiff", "png", "webp", "avif", "gif", "jp2"]
+Format = Literal["jpeg", "tiff", "png", "webp", "avif", "gif", "jp2", "pdf", "heic"]
 
 MAX_SIDE = 2**31 - 1
 MAX_SEGMENTS = 10_000  # more before the picture is no header
