@@ -56,6 +56,37 @@ def _listening(command: Any) -> Any:
     return command
 
 
+_SHEETS = click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+_IMAGES = click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with the scans, a folder a record; by default `images` in FOLDER.",
+)
+_BASE_URL = click.option(
+    "--base-url",
+    help="Address under which readers will reach the server; by default that of the last time.",
+)
+
+
+def _published(command: Any) -> Any:
+    options = (
+        click.option(
+            "--data",
+            type=click.Path(file_okay=False, path_type=Path),
+            help="Folder of what is published; by default the setting `data`.",
+        ),
+        click.option(
+            "--config",
+            "config_file",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="TOML file with settings.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @click.group(cls=_Commands)
 @click.version_option(__version__)
 def main() -> None:
@@ -63,14 +94,28 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument(
+    "folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
 @_listening
-def serve(folder: Path, data: Path | None, config_file: Path | None, **listen: Any) -> None:
-    """Serve the images in FOLDER as they are, under their names."""
-    from .server import run, user_folder
+def serve(folder: Path | None, data: Path | None, config_file: Path | None, **listen: Any) -> None:
+    """Serve the images in FOLDER as they are, under their names; without FOLDER what is published.
 
-    data = data or user_folder("folders")
-    config = configuration.load(config_file, folder=str(folder.resolve()), data=data)
+    What is published is read from --data, which is the setting `data` if it is not given.
+    """
+    from .server import run, settle, user_folder
+
+    if folder:
+        data = data or user_folder("folders")
+        run(configuration.load(config_file, folder=str(folder.resolve()), data=data), **listen)
+        return
+    from .publish.publication import linked
+
+    listen |= {"port": settle(listen["host"], listen["port"])}
+    where = f"http://{listen['host']}:{listen['port']}"
+    config, said = linked(configuration.load(config_file, data=data), where)
+    if said:
+        click.echo(said)
     run(config, **listen)
 
 
@@ -151,6 +196,77 @@ def convert(source: Path, target: Path) -> None:
     for mistake in convert(source, target):
         click.echo(f"{mistake.severity}: {mistake}")
     click.echo(f"{target}: written")
+
+
+@main.command()
+@_SHEETS
+@_IMAGES
+@_BASE_URL
+@click.option("--dry-run", is_flag=True, help="Only tell what would change.")
+@_published
+def publish(folder: Path, images: Path | None, dry_run: bool, **where: Any) -> None:
+    """Make the exhibition in FOLDER what is published: whole, or nothing changes."""
+    from .publish import publication
+
+    if dry_run:
+        _tell_changes(folder, images, **where)
+        return
+    click.echo(publication.publish(folder, images or folder / "images", _config(**where)))
+
+
+@main.command()
+@_SHEETS
+@_IMAGES
+@_BASE_URL
+@_published
+def diff(folder: Path, images: Path | None, **where: Any) -> None:
+    """Tell in words what publishing FOLDER would change; write nothing."""
+    _tell_changes(folder, images, **where)
+
+
+@main.command()
+@click.argument("number", required=False, type=click.IntRange(1, 999_999))
+@_published
+def rollback(number: int | None, **where: Any) -> None:
+    """Publish edition NUMBER again, the one before the current one if it is not given."""
+    from .publish.edition import rollback
+
+    done = rollback(_config(**where).data, number)
+    click.echo(f"edition {done.number} {'published' if done.changed else 'unchanged'}")
+
+
+@main.command()
+@click.option("--keep", default=10, show_default=True, type=click.IntRange(1), help="Editions.")
+@_published
+def prune(keep: int, **where: Any) -> None:
+    """Delete all but the newest editions, and what only they needed."""
+    from .publish.edition import prune
+
+    done = prune(_config(**where).data, keep)
+    click.echo(f"{done.editions} editions and {done.objects} objects deleted")
+
+
+@main.command()
+@click.argument("base_url")
+@_published
+def relink(base_url: str, **where: Any) -> None:
+    """Move what is published to the address BASE_URL; images stay as they are."""
+    from .publish.edition import relink
+
+    config = _config(base_url=base_url, **where)
+    moved = relink(config.data, config.base_url, follows_server=False)
+    click.echo(f"addresses {'moved to' if moved else 'are already at'} {base_url}")
+
+
+def _tell_changes(folder: Path, images: Path | None, **where: Any) -> None:
+    from .publish import publication
+
+    for line in publication.preview(folder, images or folder / "images", _config(**where)):
+        click.echo(line)
+
+
+def _config(config_file: Path | None, **settings: Any) -> configuration.Config:
+    return configuration.load(config_file, **settings)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ The table of addresses is in docs/addresses.md; all stand under one `base_url`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 # Image API 3.0, 9: these and what is not ASCII are percent-encoded: / ? # [ ] @ %
 _SAFE_IN_IDENTIFIER = "!$&'()*+,;=:"
@@ -28,6 +29,43 @@ class ImagePath(NamedTuple):
     identifier: str
     segments: tuple[str, str, str, str]
     """Region, size, rotation and `quality.format`."""
+
+
+class PresentationPath(NamedTuple):
+    """A decoded path below `/presentation/`, as one of its readings."""
+
+    version: int | None
+    identifier: str
+    """Of what has a Manifest or a Collection; empty for the site's top Collection."""
+    kind: str
+    """`manifest`, `collection`, `canvas`, `range`, `annotation-page`, `record.json`, ..."""
+    name: str = ""
+    """Of a Canvas, Range or AnnotationPage within a Manifest."""
+
+
+_VERSION = re.compile(r"([23])/(.+)", re.DOTALL)
+_WHOLE = re.compile(r"(.+)/(manifest|collection|record\.(?:json|xml|pdf))", re.DOTALL)
+_PART = re.compile(r"/(canvas|range|annotation-page)(?=/)")
+_MOST_READINGS = 16
+
+
+def presentation_paths(path: str) -> Iterator[PresentationPath]:
+    """Yield what *path*, below `/presentation/`, may name: identifiers may hold slashes."""
+    versioned = _VERSION.fullmatch(path)
+    if versioned:
+        yield from _readings(int(versioned[1]), versioned[2])
+    yield from _readings(None, path)
+
+
+def _readings(version: int | None, path: str) -> Iterator[PresentationPath]:
+    if path == "collection":
+        yield PresentationPath(version, "", path)
+    if whole := _WHOLE.fullmatch(path):
+        yield PresentationPath(version, whole[1], whole[2])
+    for part, _ in zip(_PART.finditer(path), range(_MOST_READINGS), strict=False):
+        identifier, name = path[: part.start()], path[part.end() + 1 :]
+        if identifier and name:
+            yield PresentationPath(version, identifier, part[1], name)
 
 
 def encode_identifier(identifier: str) -> str:
@@ -65,10 +103,19 @@ class Urls:
         """Return the address of a file that pages use."""
         return f"{self.base_url}/static/{name}"
 
-    def viewer(self, manifest: str, language: str, canvas: str | None = None) -> str:
-        """Return the address of Mirador's page, opened on *manifest* at *canvas*."""
+    def viewer(self, manifest: str, language: str | None = None, canvas: str | None = None) -> str:
+        """Return the address of Mirador's page, opened on *manifest* at *canvas*.
+
+        Without a language it leads to the reader's. An address of ours is encoded after base_url
+        only, which thus can be found in it and replaced.
+        """
         query = {"manifest": manifest} | ({"canvas": canvas} if canvas else {})
-        return f"{self.base_url}/{language}/viewer?{urlencode(query, safe=':/')}"
+        place = f"{self.base_url}/{language}" if language else self.base_url
+        return f"{place}/viewer?" + "&".join(f"{k}={self._in_query(v)}" for k, v in query.items())
+
+    def _in_query(self, address: str) -> str:
+        ours = self.base_url if address.startswith(f"{self.base_url}/") else ""
+        return ours + quote(address.removeprefix(ours), safe=":/")
 
     # -- Image API
 

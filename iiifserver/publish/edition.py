@@ -1,21 +1,46 @@
-"""Writing an edition: documents under their checksums first, one index with the next number last.
+"""Writing an edition: objects under their checksums first, one index with the next number last.
 
 Whatever is interrupted before the index is there, the edition before it goes on. An unchanged
-input gives an equal index, and then nothing is published.
+input gives an equal index, and then nothing is published. Publishers may run beside each other:
+whoever takes a number first has it. Only `prune` runs alone.
 """
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import fcntl
 import os
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 
-from iiifserver.edition import FORMAT, index_path, numbers, object_path
+from iiifserver.edition import (
+    FORMAT,
+    current,
+    index_path,
+    numbers,
+    object_path,
+    read_index,
+    read_unit,
+)
+from iiifserver.errors import ConfigurationError
+
+from .memory import Memory, remember
+from .objects import Packed, relinked
+
+KEPT = 10
+"""Editions that `prune` keeps unless told otherwise."""
+# a server looks for a new edition every second, and answers from the old one until then
+_STILL_SERVED_S = 60.0
+_ASIDE = ".aside-"
+
+Index = dict[str, Any]
+Write = Callable[[Path, bytes], None]
+"""Makes a file whole or not at all; raises FileExistsError where there is one already."""
 
 
 class Published(NamedTuple):
@@ -26,69 +51,194 @@ class Published(NamedTuple):
     """False where the current edition was this one already."""
 
 
-def write_edition(
-    data: Path,
+class Pruned(NamedTuple):
+    """What `prune` deleted."""
+
+    editions: int
+    objects: int
+
+
+def index_of(
     base_url: str,
-    documents: Mapping[str, tuple[bytes, str]],
+    units: Mapping[str, Mapping[str, str]],
     images_root: Path,
-    images: Mapping[str, tuple[str, str | None]],
+    images: Mapping[str, Mapping[str, str | None]],
     site: Mapping[str, Any],
-) -> Published:
-    """Make these documents and images the current edition below *data*.
-
-    *documents* are bytes and media type by path below *base_url*; *images* are file (below
-    *images_root*) and rights by identifier.
-    """
-    entries = {}
-    for address, (body, media_type) in documents.items():
-        digest = hashlib.sha256(body).hexdigest()
-        _write_once(object_path(data, digest), body)
-        entries[address] = {"object": digest, "type": media_type}
-    index = orjson.dumps(
-        {
-            "format": FORMAT,
-            "base_url": base_url,
-            "documents": entries,
-            "images_root": str(images_root),
-            "images": {
-                identifier: {"file": file, "rights": rights}
-                for identifier, (file, rights) in images.items()
-            },
-            "site": site,
-        },
-        option=orjson.OPT_INDENT_2,
-    )
-    return _switch(data, index)
+    *,
+    follows_server: bool,
+) -> Index:
+    """Return an index; what each entry means is told by `iiifserver.edition.Edition`."""
+    return {
+        "format": FORMAT,
+        "base_url": base_url,
+        "follows_server": follows_server,
+        "units": units,
+        "images_root": str(images_root),
+        "images": images,
+        "site": site,
+    }
 
 
-def _switch(data: Path, index: bytes) -> Published:
-    """Write *index* under the next number; whoever takes a number first has it."""
-    while True:
-        last = (numbers(data) or [0])[-1]
-        if last and index_path(data, last).read_bytes() == index:
+class Store:
+    """Writes below one folder; *write* is another function only where a test interrupts it."""
+
+    def __init__(self, data: Path, write: Write | None = None) -> None:
+        self.data = data
+        self._write = write or create
+
+    def put(self, packed: Packed) -> None:
+        """Write an object, unless it is there."""
+        path = object_path(self.data, packed.digest)
+        if not path.exists():
+            with contextlib.suppress(FileExistsError):
+                self._write(path, packed.body)
+
+    def has(self, digest: str) -> bool:
+        """Return whether there is such an object."""
+        return object_path(self.data, digest).exists()
+
+    def keep(self, settings: str, memory: Memory) -> None:
+        """Write what is to be remembered."""
+        remember(self.data, settings, memory)
+
+    def switch(self, index: Index) -> Published:
+        """Make *index* the current edition."""
+        while True:
+            published = self.switch_from((numbers(self.data) or [0])[-1], index)
+            if published:
+                return published
+
+    def switch_from(self, last: int, index: Index) -> Published | None:
+        """Make *index* the edition after *last*; None where another one has become that."""
+        body = orjson.dumps(index)
+        if last and index_path(self.data, last).read_bytes() == body:
             return Published(last, changed=False)
         try:
-            _write_once(index_path(data, last + 1), index, exclusive=True)
+            self._write(index_path(self.data, last + 1), body)
         except FileExistsError:
-            continue
+            return None
         return Published(last + 1, changed=True)
 
 
-def _write_once(path: Path, body: bytes, *, exclusive: bool = False) -> None:
-    """Write *body* aside and link it to *path*, which must not exist if *exclusive*."""
-    if path.exists() and not exclusive:
-        return
+class Unwritten(Store):
+    """Writes nothing: for those who only want to know what would be written."""
+
+    def put(self, packed: Packed) -> None:
+        """Leave *packed* unwritten."""
+
+    def keep(self, settings: str, memory: Memory) -> None:
+        """Leave *memory* unwritten."""
+
+
+def create(path: Path, body: bytes) -> None:
+    """Make a file of *body*, whole or not at all.
+
+    Raises:
+        FileExistsError: there is one already.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".aside-")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_ASIDE)
     aside = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
+            os.fchmod(file.fileno(), 0o644)  # a server may run as another user
             file.write(body)
             file.flush()
             os.fsync(file.fileno())
-        if exclusive:
-            path.hardlink_to(aside)
-        else:
-            aside.replace(path)
+        path.hardlink_to(aside)
     finally:
         aside.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def writing(data: Path) -> Iterator[None]:
+    """Keep `prune` from running, beside others that write."""
+    with _locked(data, fcntl.LOCK_SH):
+        yield
+
+
+@contextlib.contextmanager
+def _locked(data: Path, how: int) -> Iterator[None]:
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "editions.lock").open("a") as file:
+        fcntl.flock(file, how)  # the system takes it back from a process that is killed
+        yield
+
+
+def rollback(data: Path, number: int | None = None) -> Published:
+    """Make edition *number*, the one before the current one if None, the current one again.
+
+    It gets the next number, so that it is noticed like any other.
+
+    Raises:
+        ConfigurationError: it is not there any more.
+    """
+    with writing(data):
+        found = numbers(data)
+        if number is None and len(found) < 2:
+            raise ConfigurationError(f"there is no edition in {data} before the current one")
+        number = found[-2] if number is None else number
+        if number not in found:
+            kept = ", ".join(map(str, found)) or "none"
+            raise ConfigurationError(f"there is no edition {number} in {data}; there are: {kept}")
+        index, store = read_index(data, number), Store(data)
+        lost = [name for name, unit in index["units"].items() if not store.has(unit["object"])]
+        if lost:
+            raise ConfigurationError(f"edition {number} is not whole: {lost[0]!r} is gone")
+        return store.switch(index)
+
+
+def relink(data: Path, base_url: str, *, follows_server: bool, write: Write | None = None) -> bool:
+    """Move the current edition to another base_url; return whether it had another one.
+
+    Raises:
+        ConfigurationError: nothing is published.
+    """
+    store = Store(data, write)
+    with writing(data):
+        while True:
+            edition = current(data)
+            if (edition.base_url, edition.follows_server) == (base_url, follows_server):
+                return False
+            index = read_index(data, edition.number)
+            for unit in index["units"].values():
+                packed = relinked(read_unit(object_path(data, unit["object"])), base_url)
+                store.put(packed)
+                unit["object"] = packed.digest
+            index |= {"base_url": base_url, "follows_server": follows_server}
+            if store.switch_from(edition.number, index):
+                return True
+
+
+def prune(data: Path, keep: int = KEPT) -> Pruned:
+    """Delete all but the newest *keep* editions, and the objects that no kept one names.
+
+    An edition that a server may still be answering from is kept too.
+
+    Raises:
+        ConfigurationError: a kept edition cannot be read, and so nothing is deleted.
+    """
+    with _locked(data, fcntl.LOCK_EX):
+        found = numbers(data)
+        superseded = [index_path(data, number).stat().st_mtime for number in found[1:]]
+        recent = time.time() - _STILL_SERVED_S
+        kept = {n for n, until in zip(found, superseded, strict=False) if until > recent}
+        kept |= set(found[-keep:])
+        named = {
+            unit["object"] for number in kept for unit in read_index(data, number)["units"].values()
+        }
+        gone = [index_path(data, number) for number in found if number not in kept]
+        gone_objects = [path for path in _files(data / "objects") if path.name not in named]
+        left_aside = [path for path in _files(data / "editions") if path.name.startswith(_ASIDE)]
+        for path in (*gone, *gone_objects, *left_aside):  # an index before what it names
+            path.unlink(missing_ok=True)
+        return Pruned(len(gone), len(gone_objects))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())

@@ -2,99 +2,189 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from iiifserver import edition as editions
 from iiifserver.config import Config
-from iiifserver.image.service import Images
+from iiifserver.edition import object_path, read_unit
+from iiifserver.errors import ConfigurationError, InvalidExhibition
 from iiifserver.language import LanguageMap, phrase
-from iiifserver.presentation import collection, description, manifest
-from iiifserver.presentation.canvases import Picture
-from iiifserver.presentation.model import CONTEXT, Json, document_bytes
 from iiifserver.records import Chapter, Exhibition
-from iiifserver.sources import Listed
 from iiifserver.urls import Urls
 
-from .check import load
-from .edition import Published, write_edition
+from .check import read
+from .diff import details, in_words
+from .documents import Unit, units_of
+from .edition import Index, Published, Store, Unwritten, Write, index_of, relink, writing
+from .memory import Made, Memory, recall
+from .objects import Packed, pack, relinked
+from .progress import Progress
+from .scans import File, files_of, look_at
 
-MEDIA_TYPE = f'application/ld+json;profile="{CONTEXT}"'
+DEFAULT_BASE_URL = "http://127.0.0.1:8182"
+"""Where `iiifserver serve` listens unless told otherwise."""
+_REMEMBER_EVERY_S = 5.0
 
 
-class _NoPixels:
-    """A renderer for those who only read headers."""
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An edition that is not the current one yet, and the index of the one that is."""
 
-    def render(self, job: object) -> bytes:
-        """Refuse: publishing needs no picture."""
-        raise NotImplementedError(job)
+    index: Index
+    before: Index | None
+    exhibition: Exhibition
+    warnings: int
 
 
-def publish(folder: Path, scans: Path, config: Config) -> str:
+def publish(folder: Path, scans: Path, config: Config, write: Write | None = None) -> str:
     """Make the exhibition in *folder* the current edition; return what happened, in words.
 
+    Interrupted at any moment, the edition before it stays the current one, and the next call
+    finishes the work.
+
     Raises:
-        InvalidExhibition: its sheets have mistakes; nothing has changed.
-        BrokenSource: a scan cannot be read; nothing has changed.
+        InvalidExhibition: its sheets have mistakes, or scans cannot be read; nothing has changed.
     """
-    exhibition = load(folder, scans)
-    scans = scans.resolve()
-    files = dict(_files(exhibition))
-    listed = Listed({name: (scans / file, rights) for name, (file, rights) in files.items()})
-    images = Images(listed, config, _NoPixels())
-    pictures = {name: _picture(name, images) for name in files}
-    urls = Urls(config.base_url)
-    documents = {
-        str(document["id"]).removeprefix(f"{urls.base_url}/"): (
-            document_bytes(document),
-            MEDIA_TYPE,
-        )
-        for document in _documents(exhibition, pictures, urls)
-    }
-    site = _site(exhibition, urls)
-    done = write_edition(config.data, config.base_url, documents, scans, files, site)
-    return _words(exhibition, done)
+    store = Store(config.data, write)
+    with writing(config.data):
+        draft = _draft(folder, scans, config, store)
+        done = store.switch(draft.index)
+    return _words(draft, done)
 
 
-def _files(exhibition: Exhibition) -> Iterator[tuple[str, tuple[str, str | None]]]:
-    for record in exhibition.records:
-        for page in record.pages:
-            rights = record.rights or exhibition.rights
-            yield page.image, (f"{record.identifier}/{page.file}", rights)
+def preview(folder: Path, scans: Path, config: Config) -> list[str]:
+    """Return what `publish` would change: a sentence, then the names. Nothing is written.
+
+    Raises:
+        InvalidExhibition: as `publish` does.
+    """
+    draft = _draft(folder, scans, config, Unwritten(config.data))
+    return [in_words(draft.before, draft.index), *details(draft.before, draft.index)]
 
 
-def _picture(identifier: str, images: Images) -> Picture:
-    image = images.describe(identifier)
-    return Picture(identifier, *image.dimensions, images.sizes(image))
+def linked(config: Config, listening: str) -> tuple[Config, str | None]:
+    """Return *config* with the base_url of what is published, and what was done for that.
+
+    An edition that was published without a base_url follows the server, which listens at
+    *listening*; one that was published with a base_url moves only to another one that is set.
+
+    Raises:
+        ConfigurationError: nothing is published.
+    """
+    edition = editions.current(config.data)
+    follows = edition.follows_server and not config.base_url
+    base_url = config.base_url or (listening if follows else edition.base_url)
+    moved = relink(config.data, base_url, follows_server=follows)
+    said = f"addresses moved from {edition.base_url} to {base_url}" if moved else None
+    return replace(config, base_url=base_url), said
 
 
-def _documents(exhibition: Exhibition, pictures: manifest.Pictures, urls: Urls) -> Iterator[Json]:
-    yield collection.top_collection([exhibition], urls)
-    yield collection.exhibition_collection(exhibition, pictures, urls)
-    for chapter in exhibition.chapters:
-        yield collection.chapter_collection(chapter, exhibition, pictures, urls)
-        yield manifest.chapter_manifest(chapter, exhibition, pictures, urls)
-    for record in exhibition.records:
-        yield manifest.record_manifest(record, exhibition, pictures, urls)
+def _draft(folder: Path, scans: Path, config: Config, store: Store) -> Draft:
+    exhibition, mistakes = read(folder, scans)
+    if exhibition is None:
+        raise InvalidExhibition(mistakes)
+    before = _current_index(config.data)
+    base_url = config.base_url or (before["base_url"] if before else DEFAULT_BASE_URL)
+    follows = not config.base_url and (before is None or before["follows_server"])
+    root = scans.resolve()
+    files = files_of(exhibition)
+    # where pyramids are made: before the documents, which name the sizes that they hold
+    settings = repr((str(root), config.max_width, config.max_height, config.max_area))
+    memory = recall(config.data, settings)
+    seen = look_at(files, root, config, memory.scans)
+    found = {files[name].name: scan for name, scan in seen.items()}
+
+    def keep(made: Mapping[str, Made]) -> None:
+        if Memory(found, made) != memory:
+            store.keep(settings, Memory(found, made))
+
+    units = list(units_of(exhibition, seen))
+    made = _make(units, memory.units, base_url, store, keep)
+    index = index_of(
+        base_url,
+        {unit.identifier: _entry(unit, made[unit.identifier]) for unit in units},
+        root,
+        {name: _image(file) for name, file in files.items()},
+        _site(exhibition),
+        follows_server=follows,
+    )
+    return Draft(index, before, exhibition, len(mistakes))
 
 
-def _site(exhibition: Exhibition, urls: Urls) -> dict[str, Any]:
+def _current_index(data: Path) -> Index | None:
+    found = editions.numbers(data)
+    try:
+        return editions.read_index(data, found[-1]) if found else None
+    except ConfigurationError:
+        return None  # of another format: everything is made anew
+
+
+def _make(
+    units: Iterable[Unit],
+    known: Mapping[str, Made],
+    base_url: str,
+    store: Store,
+    keep: Callable[[Mapping[str, Made]], None],
+) -> dict[str, Made]:
+    """Return where the documents of *units* are, after making those that are not there."""
+    made, missing = {}, []
+    for unit in units:
+        there = known.get(unit.identifier)
+        same = there and (there.inputs, there.base_url) == (unit.inputs, base_url)
+        if there and same and store.has(there.object):
+            made[unit.identifier] = there
+        else:
+            missing.append(unit)
+    keep_at = time.monotonic() + _REMEMBER_EVERY_S
+    for unit in Progress().each(missing, len(missing), "records and chapters"):
+        packed = _packed(unit, known.get(unit.identifier), base_url, store)
+        store.put(packed)
+        made[unit.identifier] = Made(unit.inputs, base_url, packed.content, packed.digest)
+        if time.monotonic() > keep_at:
+            keep({**known, **made})
+            keep_at = time.monotonic() + _REMEMBER_EVERY_S
+    keep(made)
+    return made
+
+
+def _packed(unit: Unit, known: Made | None, base_url: str, store: Store) -> Packed:
+    """Return the documents of *unit*: moved where only base_url is another, else built."""
+    if known and known.inputs == unit.inputs and store.has(known.object):
+        return relinked(read_unit(object_path(store.data, known.object)), base_url)
+    return pack(*unit.build(), base_url)
+
+
+def _entry(unit: Unit, made: Made) -> dict[str, str]:
+    return {"kind": unit.kind, "content": made.content, "object": made.object}
+
+
+def _image(file: File) -> dict[str, str | None]:
+    return {"file": file.name, "rights": file.rights}
+
+
+def _site(exhibition: Exhibition) -> dict[str, Any]:
     """Return what the pages show of the exhibition."""
     return {
         "title": _plain(exhibition.title),
         "summary": _plain(exhibition.summary),
         "languages": list(exhibition.languages),
-        "entries": [_entry(chapter, exhibition, urls) for chapter in exhibition.chapters],
+        "entries": [_shown(chapter, exhibition) for chapter in exhibition.chapters],
     }
 
 
-def _entry(chapter: Chapter, exhibition: Exhibition, urls: Urls) -> dict[str, Any]:
+def _shown(chapter: Chapter, exhibition: Exhibition) -> dict[str, Any]:
+    from iiifserver.presentation import description
+
     scans = [page.image for record in chapter.records for page in record.pages]
     to_follow = phrase("records_to_follow", exhibition.languages)
     return {
         "label": _plain(description.chapter_label(chapter)),
         "image_count": len(scans),
-        "manifest": urls.manifest(chapter.identifier).removeprefix(urls.base_url),
+        "manifest": Urls("").manifest(chapter.identifier),
         "thumbnail": scans[0] if scans else None,
         "note": {} if chapter.records else _plain(to_follow),
     }
@@ -104,9 +194,13 @@ def _plain(texts: LanguageMap) -> dict[str, list[str]]:
     return {tag: list(values) for tag, values in texts.items()}
 
 
-def _words(exhibition: Exhibition, done: Published) -> str:
+def _words(draft: Draft, done: Published) -> str:
+    exhibition = draft.exhibition
     records = list(exhibition.records)
     pages = sum(len(record.pages) for record in records)
     state = "published" if done.changed else "unchanged"
     holds = f"{len(exhibition.chapters)} chapters, {len(records)} records, {pages} pages"
-    return f"{exhibition.identifier}: edition {done.number} {state}: {holds}"
+    said = f"{exhibition.identifier}: edition {done.number} {state}: {holds}"
+    if done.changed and draft.before:
+        said += f"; {in_words(draft.before, draft.index)}"
+    return f"{said}; {draft.warnings} warnings" if draft.warnings else said

@@ -16,6 +16,7 @@ from iiifserver.config import Config
 from iiifserver.edition import Current
 from iiifserver.image import broker
 from iiifserver.image.service import Images, Renderer
+from iiifserver.pdf import Pdfs
 from iiifserver.sources import Folder
 from iiifserver.urls import Urls
 
@@ -51,7 +52,9 @@ def create_app(config: Config, renderer: Renderer) -> Flask:
     app.url_map.strict_slashes = False
     problems.register(app)
     app.register_blueprint(image.blueprint(images, urls, config.max_age_s))
-    app.register_blueprint(presentation.blueprint(holdings.document))
+    app.register_blueprint(
+        presentation.blueprint(holdings, Pdfs(images, config.data / "pdf"), urls)
+    )
     app.register_blueprint(pages.blueprint(holdings.site()))
     app.add_url_rule("/health", view_func=_health)
     app.after_request(_open_to_all)

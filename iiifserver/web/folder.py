@@ -6,21 +6,22 @@ processes that answer HTTP, and are kept, bounded, for as long as the files are 
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from iiifserver.edition import IDENTITY
 from iiifserver.errors import NotFound, RequestError
 from iiifserver.image.plan import Dimensions
 from iiifserver.image.service import Images, Renderer
+from iiifserver.presentation.parts import MEDIA_TYPES
 from iiifserver.sources import Folder
-from iiifserver.urls import Urls
+from iiifserver.urls import PresentationPath, Urls
 
 from .pages import Entry, Listing, Picture, Site
-from .presentation import JSON_LD_3, Found
+from .presentation import Found, Held, Pages
 
 ROOT = ".folder"
 """Identifier of the outermost folder: hidden names are absent, so no folder inside has it."""
@@ -38,17 +39,19 @@ class FolderManifest:
     base_url: str
     identifier: str
     images: tuple[tuple[str, Dimensions, tuple[Dimensions, ...]], ...]
+    version: int
 
     def run(self) -> bytes:
         """Return the Manifest's bytes."""
         from iiifserver.presentation.canvases import Picture as Scan
         from iiifserver.presentation.manifest import folder_manifest
         from iiifserver.presentation.model import document_bytes
+        from iiifserver.presentation.version2 import version2
 
+        urls = Urls(self.base_url)
         scans = [Scan(name, *size, sizes) for name, size, sizes in self.images]
-        return document_bytes(
-            folder_manifest(self.identifier, self.name, scans, Urls(self.base_url))
-        )
+        manifest = folder_manifest(self.identifier, self.name, scans, urls)
+        return document_bytes(manifest if self.version == 3 else version2(manifest, urls))
 
 
 @dataclass(slots=True)
@@ -79,12 +82,13 @@ class Shelf:
         title = {"none": [self._folder.root.name or "/"]}
         return Site(title, LANGUAGES, self._urls, self._listing)
 
-    def document(self, path: str) -> Found | None:
-        """Return the Manifest at *path* below base_url, None where no folder has it."""
-        prefix, _, rest = path.partition("presentation/3/")
-        identifier = rest.removesuffix("/manifest")
+    def document(self, place: PresentationPath) -> Found | None:
+        """Return the Manifest at *place*, None where no folder has it."""
+        identifier = place.identifier
         shelved = self._shelves().get("" if identifier == ROOT else identifier)
-        if prefix or identifier == rest or not identifier or not (shelved and shelved.images):
+        if place.kind != "manifest" or not place.version or not identifier:
+            return None
+        if not (shelved and shelved.images):
             return None
         described: list[tuple[str, Dimensions, tuple[Dimensions, ...]]] = []
         for name in shelved.images[:MOST_CANVASES]:
@@ -102,15 +106,20 @@ class Shelf:
                 self._urls().base_url,
                 identifier,
                 tuple(described),
+                place.version,
             )
         )
+
+    def pages(self, _identifier: str) -> Pages | None:
+        """Return None: a folder is no record."""
+        return None
 
     def _build(self, job: FolderManifest) -> Found:
         with self._lock:
             found = self._manifests.get(job)
         if found is None:
             body = self._renderer.render(job)
-            found = Found(body, JSON_LD_3, hashlib.sha256(body).hexdigest())
+            found = Found(MEDIA_TYPES[job.version], {IDENTITY: Held(body)})
             with self._lock:
                 self._manifests[job] = found
                 while len(self._manifests) > _MOST_MANIFESTS:

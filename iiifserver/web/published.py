@@ -7,10 +7,10 @@ from collections.abc import Callable
 from iiifserver.edition import Current
 from iiifserver.errors import NotFound
 from iiifserver.sources import Source
-from iiifserver.urls import Urls
+from iiifserver.urls import PresentationPath, Urls
 
 from .pages import Entry, Listing, Site
-from .presentation import Found
+from .presentation import Found, Pages
 
 
 class Published:
@@ -24,12 +24,18 @@ class Published:
         """Return the scan of the page *identifier*, or raise NotFound."""
         return self._current.get().images.find(identifier)
 
-    def document(self, path: str) -> Found | None:
-        """Return the document at *path* below base_url, None where there is none."""
-        document = self._current.get().documents.get(path)
-        if document is None:
-            return None
-        return Found(document.path.read_bytes(), document.media_type, document.digest)
+    def document(self, place: PresentationPath) -> Found | None:
+        """Return the document at *place*, None where there is none."""
+        name = f"{place.version}/{place.kind}" if place.version else place.kind
+        document = self._current.get().document(place.identifier, name)
+        return Found(document.media_type, document.codings) if document else None
+
+    def pages(self, identifier: str) -> Pages | None:
+        """Return the pages of the record *identifier*, None where there is none."""
+        edition = self._current.get()
+        entry = edition.units.get(identifier)
+        unit = edition.unit(identifier) if entry and entry["kind"] == "record" else None
+        return Pages(unit.label, unit.images) if unit else None
 
     def site(self) -> Site:
         """Return what the pages show."""
