@@ -76,7 +76,7 @@ def render(job: Picture) -> bytes:
     try:
         return _render(job)
     except pyvips.Error as error:
-        why = " ".join(str(error).split())[:300]
+        why = " ".join(str(error).replace(str(job.path), job.name).split())[:300]
         raise BrokenSource(
             f"{job.name} cannot be decoded: {why}", parameter="identifier"
         ) from error
@@ -146,11 +146,21 @@ def _row(images: dict[int, Any], around: dict[int, Box], row: tuple[Piece, ...])
 
 
 def _resampled(image: Any, width: int, height: int) -> Any:
+    """Return *image*, its alpha premultiplied, at any other size."""
+    across, down = min(width / image.width, 1), min(height / image.height, 1)
+    if min(across, down) < 1:
+        image = image.resize(across, vscale=down, kernel="lanczos3")
     across, down = width / image.width, height / image.height
-    kernel = "lanczos3" if min(across, down) < 1 else "cubic"
-    image = image.resize(across, vscale=down, kernel=kernel)
-    # where the library rounded the size otherwise
-    return image.embed(0, 0, width, height, extend="copy")
+    # libvips' own enlargement is of the pixels' corners: half of a pixel beside their middles
+    return image.affine(
+        (across, 0, 0, down),
+        interpolate=pyvips.Interpolate.new("bicubic"),
+        odx=(across - 1) / 2,
+        ody=(down - 1) / 2,
+        oarea=[0, 0, width, height],
+        extend="copy",
+        premultiplied=True,
+    )
 
 
 def read_level(path: Path, header: Header, number: int, box: Box) -> Any:
@@ -237,13 +247,11 @@ def _rotated(image: Any, plan: Plan) -> Any:
         return _turned(image, _QUARTERS[int(degrees) % 360])
     if not image.hasalpha():
         image = image.bandjoin(255)
-    image = image.copy_memory().premultiply()
-    image = image.rotate(
+    return image.copy_memory().rotate(
         float(degrees),
         interpolate=pyvips.Interpolate.new("bicubic"),
         background=[0] * image.bands,
     )
-    return image.unpremultiply().rint().cast("uchar")
 
 
 # -- colour

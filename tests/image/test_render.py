@@ -68,6 +68,27 @@ def test_a_smaller_size_is_near_pillow_s(size: tuple[int, int], folder: Path) ->
     assert difference(given, expected).mean() < 2
 
 
+@pytest.mark.parametrize("size", [(60, 20), (30, 45), (300, 200), (31, 21), (60, 10), (20, 50)])
+def test_what_is_enlarged_stays_in_its_place(size: tuple[int, int], tmp_path: Path) -> None:
+    half = Image.new("RGB", (30, 20), "white")
+    half.paste("black", (0, 0, 15, 10))
+    half.save(tmp_path / "scan.png")
+    path = f"full/^{size[0]},{size[1]}/0/default.png"
+    given = seen(asked(served(tmp_path), "scan.png", path))
+    differs = difference(given, half.resize(size, Image.Resampling.BICUBIC))
+    assert differs.mean() < 1.5
+    assert np.median(differs) == 0
+
+
+@pytest.mark.parametrize("path", ["full/^1500,/0/default.jpg", "full/^300,100/0/default.png"])
+@pytest.mark.parametrize("name", ["scan.png", "scan.jpg", "scan.tif", "scan.webp"])
+def test_a_stream_is_enlarged(name: str, path: str, tmp_path: Path) -> None:
+    picture(200, 900).save(tmp_path / name)
+    expected = decoded(tmp_path / name)
+    given = seen(asked(served(tmp_path), name, path))
+    assert difference(given, expected.resize(given.size, Image.Resampling.BICUBIC)).mean() < 6
+
+
 # -- rotation
 
 
@@ -121,6 +142,13 @@ def test_free_corners_show_the_background_without_opacity(background: str, tmp_p
     expected = Image.new("RGB", (1, 1), background).getpixel((0, 0))
     for corner in [(0, 0), (given.width - 1, 0), (0, given.height - 1)]:
         assert difference(solid(given.getpixel(corner)), solid(expected)).max() <= 4
+
+
+def test_the_rim_of_a_turned_picture_has_its_colour(tmp_path: Path) -> None:
+    Image.new("RGB", (100, 80), (253, 40, 7)).save(tmp_path / "scan.png")
+    given = np.asarray(seen(asked(served(tmp_path), "scan.png", "full/max/30/default.png")))
+    visible = given[given[..., 3] > 8][:, :3].astype(int)
+    assert abs(visible - (253, 40, 7)).max() <= 2
 
 
 def test_rotation_is_clockwise_after_mirroring(tmp_path: Path) -> None:
@@ -304,6 +332,16 @@ def test_damage_in_the_middle_raises_nothing_else(kind: str, path: str, tmp_path
     with suppress(BrokenSource):
         given = seen(asked(served(tmp_path), file.name, path))
         assert given.size in ((150, 190), (40, 51))
+
+
+@pytest.mark.parametrize("kind", ["avif", "png", "tiff-strips-none", "webp-lossy"])
+def test_an_error_names_the_image_not_the_machine_s_path(kind: str, tmp_path: Path) -> None:
+    path = make(kind, tmp_path, picture(150, 190))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(BrokenSource) as caught:
+        asked(served(tmp_path), path.name, "full/max/0/default.jpg")
+    assert path.name in str(caught.value)
+    assert str(tmp_path) not in str(caught.value)
 
 
 def test_a_file_replaced_by_a_smaller_one_is_broken(tmp_path: Path) -> None:
