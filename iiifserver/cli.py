@@ -201,6 +201,38 @@ def convert(source: Path, target: Path) -> None:
 @main.command()
 @_SHEETS
 @_IMAGES
+@click.option("--json", "for_machines", is_flag=True, help="Tell it as JSON.")
+@click.option("--no-verify", is_flag=True, help="Read the headers of scans only, not all pixels.")
+@_published
+@click.pass_context
+def check(
+    context: click.Context,
+    /,
+    folder: Path,
+    images: Path | None,
+    for_machines: bool,
+    no_verify: bool,
+    **where: Any,
+) -> None:
+    """Tell every mistake in FOLDER and its scans; write nothing there.
+
+    Ends with 1 if there are errors. What was found out of scans is remembered below --data.
+    """
+    from .publish import examined, report
+    from .publish.check import review
+
+    config, scans = _config(**where), images or folder / "images"
+    found = review(
+        folder, scans, lambda found: examined.examine(found, scans, config, decode=not no_verify)
+    )
+    text = report.as_text if for_machines else report.in_words
+    click.echo(text(found))
+    context.exit(int(found.exhibition is None))
+
+
+@main.command()
+@_SHEETS
+@_IMAGES
 @_BASE_URL
 @click.option("--dry-run", is_flag=True, help="Only tell what would change.")
 @_published

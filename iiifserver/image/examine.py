@@ -36,12 +36,6 @@ class Facts(NamedTuple):
     problem: str = ""
     """Why it cannot be shown; empty if it can."""
 
-    @classmethod
-    def loads(cls, answer: bytes) -> Facts:
-        """Return what `Examination.run` returned."""
-        checksum, sizes, problem = orjson.loads(answer)
-        return cls(checksum, tuple((width, height) for width, height in sizes), problem)
-
 
 @dataclass(frozen=True, slots=True)
 class Examination:
@@ -51,8 +45,8 @@ class Examination:
     path: Path
     decode: bool = True
 
-    def run(self) -> bytes:
-        """Return the `Facts` of the file, as JSON; what is wrong with it is one of them."""
+    def facts(self) -> Facts:
+        """Return what was found out; what is wrong with the file is one of its facts."""
         checksum, sizes, problem = "", [], ""
         try:
             with self.path.open("rb") as file:
@@ -64,7 +58,7 @@ class Examination:
             problem = f"page {len(sizes) + 1}: {problem}" if sizes else problem
         except OSError as error:
             problem = error.strerror or str(error)
-        return orjson.dumps(Facts(checksum, tuple(sizes), problem), default=list)
+        return Facts(checksum, tuple(sizes), problem)
 
     def _sizes(self) -> Iterator[tuple[int, int]]:
         size_bytes = self.path.stat().st_size
@@ -121,3 +115,27 @@ class Examination:
             Picture(self.name, self.path, replace(header, levels=levels), plan, Encoding())
         ):
             raise BrokenSource(f"{self.name} has no picture")
+
+
+@dataclass(frozen=True, slots=True)
+class Examinations:
+    """Files to look at one after the other: a job, for sending a small one costs as much."""
+
+    files: tuple[Examination, ...]
+
+    @property
+    def name(self) -> str:
+        """What errors call the file at hand."""
+        return self.files[0].name
+
+    def run(self) -> bytes:
+        """Return the `Facts` of each file, as JSON."""
+        return orjson.dumps([file.facts() for file in self.files], default=list)
+
+
+def facts_of(answer: bytes) -> list[Facts]:
+    """Return the facts that `Examinations.run` returned."""
+    return [
+        Facts(checksum, tuple((width, height) for width, height in sizes), problem)
+        for checksum, sizes, problem in orjson.loads(answer)
+    ]

@@ -36,6 +36,7 @@ class ScanFile:
     """As it is on the disk."""
     identity: str
     """Another one means other content."""
+    size_bytes: int
     facts: Facts | None = None
 
     @property
@@ -137,7 +138,7 @@ def _files(folder: str, entry: os.DirEntry[str], mistakes: list[Mistake]) -> Ite
             mistakes.append(_about(shown, reason, "warning"))
         else:
             identity = f"{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ino:x}"
-            yield ScanFile(folder, name, Path(each.path), identity)
+            yield ScanFile(folder, name, Path(each.path), identity, status.st_size)
 
 
 def _is_systems(name: str) -> bool:

@@ -1,0 +1,153 @@
+"""Scans opened and verified, in processes that a damaged file can kill without harm.
+
+What was found out of a file is remembered below the data folder as long as its size, its time of
+change and its inode stay; what is remembered may be deleted, and is found out again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from iiifserver.config import Config
+from iiifserver.errors import RequestError
+from iiifserver.image.broker import Bounds, Pool
+from iiifserver.image.examine import Examination, Examinations, Facts, facts_of
+from iiifserver.publish.folders import Found, ScanFile
+from iiifserver.publish.progress import Progress
+
+_TIMEOUT_S = 300.0  # a scan of 600 megapixels takes about ten seconds
+_BATCH, _BATCH_BYTES = 25, 2 << 20
+_MOST_MEMORIES = 64
+_FORMAT = 1
+
+
+class Known(NamedTuple):
+    """What is remembered of a file; `decoded` is False where only headers were read."""
+
+    identity: str
+    decoded: bool
+    facts: Facts
+
+
+def examine(found: Found, images: Path, config: Config, *, decode: bool = True) -> Found:
+    """Return *found* with the facts of every scan; all pixels are decoded if *decode*.
+
+    What is wrong with a file is one of its facts; nothing is raised for it.
+    """
+    memory = _memory(config.data, images)
+    known = _recall(memory)
+    scans = [scan for files in found.scans.values() for scan in files]
+    unknown = [scan for scan in scans if not _is_known(scan, known.get(scan.shown), decode=decode)]
+    now = {scan.shown: known[scan.shown] for scan in scans if scan.shown in known}
+    for scan, facts in _found_out(unknown, config, decode=decode):
+        now[scan.shown] = Known(scan.identity, decode, facts)
+    if now != known:
+        _remember(memory, now)
+    examined = {
+        folder: tuple(replace(scan, facts=now[scan.shown].facts) for scan in files)
+        for folder, files in found.scans.items()
+    }
+    return Found(examined, found.mistakes)
+
+
+def _is_known(scan: ScanFile, known: Known | None, *, decode: bool) -> bool:
+    return known is not None and known.identity == scan.identity and (known.decoded or not decode)
+
+
+def _found_out(
+    scans: Sequence[ScanFile], config: Config, *, decode: bool
+) -> Iterator[tuple[ScanFile, Facts]]:
+    """Yield the facts of each scan, in their order, worked out on all cores."""
+    if not scans:
+        return
+    batches = list(_batches(scans))
+    processes = min(_cores(), len(batches))
+    pool = Pool(Bounds(processes, 1, _TIMEOUT_S, config.render_memory_mib << 20))
+
+    def look(batch: Sequence[ScanFile]) -> list[Facts]:
+        job = Examinations(tuple(Examination(s.shown, s.path, decode) for s in batch))
+        try:
+            return facts_of(pool.render(job))
+        except RequestError as error:
+            if len(batch) > 1:  # one of them: each has to be tried alone
+                return [facts for scan in batch for facts in look([scan])]
+            return [Facts("", (), str(error).removeprefix(f"{job.name}: "))]
+
+    def in_turn() -> Iterator[tuple[ScanFile, Facts]]:
+        for batch, facts in zip(batches, threads.map(look, batches), strict=True):
+            yield from zip(batch, facts, strict=True)
+
+    try:
+        with ThreadPoolExecutor(processes) as threads:
+            yield from Progress().each(in_turn(), len(scans), "scans")
+    finally:
+        pool.close()
+
+
+def _batches(scans: Sequence[ScanFile]) -> Iterator[list[ScanFile]]:
+    """Yield *scans* in their order, small ones together."""
+    batch: list[ScanFile] = []
+    held_bytes = 0
+    for scan in scans:
+        if batch and (len(batch) >= _BATCH or held_bytes + scan.size_bytes > _BATCH_BYTES):
+            yield batch
+            batch, held_bytes = [], 0
+        batch.append(scan)
+        held_bytes += scan.size_bytes
+    yield batch
+
+
+def _cores() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+# -- what is remembered
+
+
+def _memory(data: Path, images: Path) -> Path:
+    name = hashlib.sha256(os.fsencode(images.resolve())).hexdigest()[:16]
+    return data / "examined" / f"{name}.json"
+
+
+def _recall(path: Path) -> dict[str, Known]:
+    """Return what is remembered, nothing where that is damaged."""
+    try:
+        held = orjson.loads(path.read_bytes())
+        if held["format"] != _FORMAT:
+            return {}
+        return {
+            name: Known(
+                str(identity),
+                bool(decoded),
+                Facts(str(checksum), tuple((int(w), int(h)) for w, h in sizes), str(problem)),
+            )
+            for name, (identity, decoded, (checksum, sizes, problem)) in held["scans"].items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def _remember(path: Path, known: Mapping[str, Known]) -> None:
+    """Replace what is remembered; what ended without a checksum is tried again the next time."""
+    scans = {name: each for name, each in known.items() if each.facts.checksum}
+    body = orjson.dumps({"format": _FORMAT, "scans": scans}, default=list)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".aside-")
+    with os.fdopen(handle, "wb") as file:
+        file.write(body)
+    Path(aside).replace(path)
+    others = sorted(path.parent.glob("*.json"), key=lambda each: each.stat().st_mtime)
+    for old in others[:-_MOST_MEMORIES]:
+        with contextlib.suppress(OSError):
+            old.unlink()
