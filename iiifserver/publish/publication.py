@@ -16,12 +16,14 @@ from iiifserver.language import LanguageMap, phrase
 from iiifserver.records import Chapter, Exhibition
 from iiifserver.urls import Urls
 
-from .check import read
+from .check import Review, pages_file, review
 from .diff import details, in_words
 from .documents import Unit, units_of
 from .edition import Index, Published, Store, Unwritten, Write, index_of, relink, writing
+from .examined import examine
 from .memory import Made, Memory, recall
 from .objects import Packed, pack, relinked
+from .pages import keep as keep_pages
 from .progress import Progress
 from .scans import File, files_of, look_at
 
@@ -37,7 +39,7 @@ class Draft:
     index: Index
     before: Index | None
     exhibition: Exhibition
-    warnings: int
+    review: Review
 
 
 def publish(folder: Path, scans: Path, config: Config, write: Write | None = None) -> str:
@@ -52,12 +54,13 @@ def publish(folder: Path, scans: Path, config: Config, write: Write | None = Non
     store = Store(config.data, write)
     with writing(config.data):
         draft = _draft(folder, scans, config, store)
+        keep_pages(pages_file(folder), draft.review.layout.kept)
         done = store.switch(draft.index)
     return _words(draft, done)
 
 
 def preview(folder: Path, scans: Path, config: Config) -> list[str]:
-    """Return what `publish` would change: a sentence, then the names. Nothing is written.
+    """Return what `publish` would change: a sentence, then the names; no edition is written.
 
     Raises:
         InvalidExhibition: as `publish` does.
@@ -84,9 +87,11 @@ def linked(config: Config, listening: str) -> tuple[Config, str | None]:
 
 
 def _draft(folder: Path, scans: Path, config: Config, store: Store) -> Draft:
-    exhibition, mistakes = read(folder, scans)
+    # pixels are verified by whoever decodes them: `check`, and what makes pyramids
+    found = review(folder, scans, lambda names: examine(names, scans, config, decode=False))
+    exhibition = found.exhibition
     if exhibition is None:
-        raise InvalidExhibition(mistakes)
+        raise InvalidExhibition(found.mistakes)
     before = _current_index(config.data)
     base_url = config.base_url or (before["base_url"] if before else DEFAULT_BASE_URL)
     follows = not config.base_url and (before is None or before["follows_server"])
@@ -96,11 +101,11 @@ def _draft(folder: Path, scans: Path, config: Config, store: Store) -> Draft:
     settings = repr((str(root), config.max_width, config.max_height, config.max_area))
     memory = recall(config.data, settings)
     seen = look_at(files, root, config, memory.scans)
-    found = {files[name].name: scan for name, scan in seen.items()}
+    headers = {files[name].name: scan for name, scan in seen.items()}
 
     def keep(made: Mapping[str, Made]) -> None:
-        if Memory(found, made) != memory:
-            store.keep(settings, Memory(found, made))
+        if Memory(headers, made) != memory:
+            store.keep(settings, Memory(headers, made))
 
     units = list(units_of(exhibition, seen))
     made = _make(units, memory.units, base_url, store, keep)
@@ -112,7 +117,7 @@ def _draft(folder: Path, scans: Path, config: Config, store: Store) -> Draft:
         _site(exhibition),
         follows_server=follows,
     )
-    return Draft(index, before, exhibition, len(mistakes))
+    return Draft(index, before, exhibition, found)
 
 
 def _current_index(data: Path) -> Index | None:
@@ -171,6 +176,7 @@ def _site(exhibition: Exhibition) -> dict[str, Any]:
     return {
         "title": _plain(exhibition.title),
         "summary": _plain(exhibition.summary),
+        "notice": _plain(exhibition.required_statement),
         "languages": list(exhibition.languages),
         "entries": [_shown(chapter, exhibition) for chapter in exhibition.chapters],
     }
@@ -203,4 +209,5 @@ def _words(draft: Draft, done: Published) -> str:
     said = f"{exhibition.identifier}: edition {done.number} {state}: {holds}"
     if done.changed and draft.before:
         said += f"; {in_words(draft.before, draft.index)}"
-    return f"{said}; {draft.warnings} warnings" if draft.warnings else said
+    warnings = sum(mistake.severity == "warning" for mistake in draft.review.mistakes)
+    return f"{said}; {warnings} warnings: iiifserver check" if warnings else said

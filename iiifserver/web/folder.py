@@ -20,12 +20,12 @@ from iiifserver.presentation.parts import MEDIA_TYPES
 from iiifserver.sources import Folder
 from iiifserver.urls import PresentationPath, Urls
 
-from .pages import Entry, Listing, Picture, Site
+from .pages import About, Entry, Listing, Picture, Site
 from .presentation import Found, Held, Pages
+from .reader import languages
 
 ROOT = ".folder"
 """Identifier of the outermost folder: hidden names are absent, so no folder inside has it."""
-LANGUAGES = ("en", "ja", "mn")
 MOST_CANVASES = 2_000
 """Canvases in one Manifest; a larger folder shows its first ones."""
 _MOST_MANIFESTS = 64
@@ -79,8 +79,8 @@ class Shelf:
 
     def site(self) -> Site:
         """Return what the pages show."""
-        title = {"none": [self._folder.root.name or "/"]}
-        return Site(title, LANGUAGES, self._urls, self._listing)
+        about = About({"none": [self._folder.root.name or "/"]}, languages())
+        return Site(lambda: about, self._urls, self._listing)
 
     def document(self, place: PresentationPath) -> Found | None:
         """Return the Manifest at *place*, None where no folder has it."""

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlencode, urlsplit
 from flask import Blueprint, g, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from iiifserver.errors import BadRequest, ConfigurationError, NotFound, RequestError
+from iiifserver.errors import BadRequest, NotFound, RequestError
 from iiifserver.language import NOTHING
 from iiifserver.urls import Urls
 
@@ -69,17 +69,27 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """What the pages show. Both functions are called within a request."""
+class About:
+    """What all pages of a site say of it."""
 
     title: Multilingual
     languages: tuple[str, ...]
     """Of the pages, the default first; each has its table in texts.toml."""
+    summary: Multilingual = NOTHING
+    notice: Multilingual = NOTHING
+    """What every reader must be told; plain text."""
+    has_chapters: bool = False
+    """True of an exhibition, False of folders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the pages show. All functions are called within a request: a site may change."""
+
+    about: Callable[[], About]
     urls: Callable[[], Urls]
     listing: Callable[[str], Listing]
     """The listing at a path, `""` the first; raises `NotFound`."""
-    is_demo: bool = False
-    summary: Multilingual = NOTHING
 
 
 class _Part(NamedTuple):
@@ -92,28 +102,26 @@ class _Part(NamedTuple):
 
 
 def blueprint(site: Site, assets: Assets | None = None) -> Blueprint:
-    """Return the pages of *site*. The application must be made with `static_folder=None`.
-
-    Raises:
-        ConfigurationError: the program has no words for one of the site's languages.
-    """
-    if unknown := set(site.languages) - set(languages()):
-        raise ConfigurationError(f"no page can be shown in {', '.join(sorted(unknown))}")
+    """Return the pages of *site*. The application must be made with `static_folder=None`."""
     files = assets or Assets()
     pages = Blueprint("pages", __name__, template_folder="templates")
-    language = f"<any({','.join(map(repr, site.languages))}):language>"
+    language = f"<any({','.join(map(repr, languages()))}):language>"
 
     @pages.url_value_preprocessor
     def prepare(endpoint: str | None, values: dict[str, str] | None) -> None:
-        chosen = (values or {}).pop("language", None) or _preferred(site)
-        g.reader = reader(chosen, site.languages)
+        about = site.about()
+        asked = (values or {}).pop("language", None)
+        chosen = asked if asked in about.languages else _preferred(about)
+        g.about, g.reader = about, reader(chosen, about.languages)
+        if asked not in (None, chosen):
+            raise NotFound(f"there are no pages in {asked!r}", parameter="language")
 
     @pages.context_processor
     def vocabulary() -> dict[str, object]:
         here: Reader = g.reader
         local = _local(site)
         return {
-            "site": site,
+            "about": g.about,
             "reader": here,
             "say": here.say,
             "show": here.show,
@@ -126,7 +134,7 @@ def blueprint(site: Site, assets: Assets | None = None) -> Blueprint:
             "has_asset": files.__contains__,
             "languages": [
                 (code, reader(code, ()).say("autonym"), _same_place(local, code))
-                for code in site.languages
+                for code in g.about.languages
             ],
         }
 
@@ -176,7 +184,7 @@ def _viewer(site: Site, files: Assets) -> Response:
         return _page("message.html", _policy(site), status=503, title=title, detail="")
     settings = {
         "language": g.reader.language,
-        "languages": {code: reader(code, ()).say("autonym") for code in site.languages},
+        "languages": {code: reader(code, ()).say("autonym") for code in g.about.languages},
         "image": asked["image"],
         "manifest": target,
         "canvas": asked["canvas"],
@@ -251,8 +259,8 @@ def _local(site: Site) -> Urls:
     return Urls(urlsplit(site.urls().base_url).path)
 
 
-def _preferred(site: Site) -> str:
-    best = request.accept_languages.best_match(site.languages, site.languages[0])
+def _preferred(about: About) -> str:
+    best = request.accept_languages.best_match(about.languages, about.languages[0])
     return str(best)
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from markupsafe import Markup
+
 from iiifserver.edition import Current
 from iiifserver.errors import NotFound
 from iiifserver.sources import Source
 from iiifserver.urls import PresentationPath, Urls
 
-from .pages import Entry, Listing, Site
+from .pages import About, Entry, Listing, Site
 from .presentation import Found, Pages
+from .reader import languages
 
 
 class Published:
@@ -38,15 +41,20 @@ class Published:
         return Pages(unit.label, unit.images) if unit else None
 
     def site(self) -> Site:
-        """Return what the pages show."""
+        """Return what the pages show: of the current edition, whichever that is."""
+        return Site(self._about, self._urls, self._listing)
+
+    def _about(self) -> About:
         site = self._current.get().site
-        return Site(
+        spoken = tuple(tag for tag in site["languages"] if tag in languages())
+        return About(
             title=site["title"],
-            languages=tuple(site["languages"]),
-            urls=self._urls,
-            listing=self._listing,
-            is_demo=True,
+            languages=spoken or ("en",),
             summary=site["summary"],
+            notice={
+                tag: [_text(value) for value in values] for tag, values in site["notice"].items()
+            },
+            has_chapters=True,
         )
 
     def _listing(self, path: str) -> Listing:
@@ -66,3 +74,8 @@ class Published:
                 for entry in site["entries"]
             ],
         )
+
+
+def _text(value: str) -> str:
+    """Return what *value*, which may hold the HTML that IIIF allows, says."""
+    return Markup(value).striptags()  # noqa: S704 - what comes out is text, and is escaped again

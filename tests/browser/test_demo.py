@@ -106,7 +106,7 @@ def test_the_language_switch_keeps_the_scan_in_sight(demo, chapter, visit):
 def test_without_scripts_all_chapters_are_there(demo, visit):
     page = visit(demo, "/en/", java_script_enabled=False)
     expect(page.locator(".card h2")).to_have_count(6)
-    expect(page.get_by_text("Every picture is synthetic").first).to_be_visible()
+    expect(page.get_by_text("All pictures are synthetic").first).to_be_visible()
 
 
 def test_by_keyboard_alone_a_chapter_is_reached_and_seen_to_be(demo, visit):
