@@ -1,0 +1,53 @@
+"""The pyvips pipeline: a plan and a file become encoded pixels, in the specification's order.
+
+Region and size (`reading`, `scaling`), mirroring and rotation (`turning`), quality (`colour`),
+format (`encoding`). This package is the wall where `pyvips.Error` stops. It is imported by render
+processes only, never by those that answer HTTP.
+
+Which pixels are read, and how they are averaged, is worked out in geometry.py. Colours are
+converted after scaling: that is fewer pixels, and the difference is below one level.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("VIPS_CONCURRENCY", "1")  # libvips reads it once, when it is loaded
+
+import pyvips
+
+from iiifserver.errors import BrokenSource
+from iiifserver.image.job import Picture
+
+from .colour import flattened, in_quality, may_keep, to_srgb
+from .encoding import WITH_ALPHA, WITH_PROFILE, encoded
+from .reading import from_samples, read_level
+from .scaling import scaled
+from .turning import TURNS, rotated, turned
+
+__all__ = ["TURNS", "flattened", "from_samples", "read_level", "render", "to_srgb"]
+
+
+def render(job: Picture) -> bytes:
+    """Return the encoded picture.
+
+    Raises:
+        BrokenSource: the file ends early or cannot be decoded.
+    """
+    try:
+        return _render(job)
+    except pyvips.Error as error:
+        why = " ".join(str(error).replace(str(job.path), job.name).split())[:300]
+        raise BrokenSource(
+            f"{job.name} cannot be decoded: {why}", parameter="identifier"
+        ) from error
+
+
+def _render(job: Picture) -> bytes:
+    plan, encoding = job.plan, job.encoding
+    image = turned(scaled(job.path, job.header, plan), TURNS[job.header.orientation])
+    keep = encoding.keep_profile and plan.format in WITH_PROFILE and may_keep(image, plan.quality)
+    image = rotated(image if keep else to_srgb(image), plan.rotation)
+    if plan.format not in WITH_ALPHA or plan.quality == "bitonal":
+        image = flattened(image, encoding.background)
+    return encoded(in_quality(image, plan.quality), plan, encoding, keep_profile=keep)
