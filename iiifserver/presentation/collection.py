@@ -1,4 +1,4 @@
-"""Exhibitions and chapters as Collections.
+"""The site, exhibitions and chapters as Collections, each within the one before.
 
 Presentation API 3.0: https://iiif.io/api/presentation/3.0/#51-collection
 """
@@ -9,27 +9,43 @@ from collections.abc import Sequence
 
 import iiif_prezi3 as prezi
 
+from iiifserver.dates import Date
 from iiifserver.language import LanguageMap, phrase
-from iiifserver.presentation import description
-from iiifserver.presentation.manifest import Pictures, first_thumbnail, record_label
-from iiifserver.presentation.model import Address, Json, document, words
+from iiifserver.presentation import description, links
+from iiifserver.presentation.manifest import Pictures, first_thumbnail, in_order
+from iiifserver.presentation.model import (
+    Address,
+    CollectionRef,
+    Json,
+    ManifestRef,
+    document,
+    words,
+)
 from iiifserver.records import Chapter, Exhibition, Record
 from iiifserver.urls import Urls
 
 
-def top_collection(exhibitions: Sequence[Exhibition], urls: Urls) -> Json:
+def top_collection(exhibitions: Sequence[Exhibition], pictures: Pictures, urls: Urls) -> Json:
     """Return the Collection of all *exhibitions* of the site."""
-    languages = dict.fromkeys(tag for e in exhibitions for tag in e.languages) or ("en",)
+    languages = tuple(dict.fromkeys(tag for e in exhibitions for tag in e.languages)) or ("en",)
+    organisers = [
+        provider
+        for exhibition in exhibitions
+        for provider in links.providers(exhibition.organisers, exhibition, urls) or ()
+    ]
     return document(
         prezi.Collection(
             id=Address(urls.collection()),
             label=words(phrase("exhibitions", languages)),
             requiredStatement=description.required_statement(exhibitions),
+            provider=organisers or None,
+            homepage=links.homepages({}, links.first_pages(languages, urls)),
             items=[
-                prezi.CollectionRef(
+                CollectionRef(
                     id=Address(urls.collection_of(exhibition.identifier)),
-                    type="Collection",
                     label=words(exhibition.title),
+                    thumbnail=_thumbnail(exhibition, pictures, urls),
+                    navDate=description.navigation_date(exhibition.occasion_date),
                 )
                 for exhibition in exhibitions
             ],
@@ -38,7 +54,12 @@ def top_collection(exhibitions: Sequence[Exhibition], urls: Urls) -> Json:
 
 
 def exhibition_collection(exhibition: Exhibition, pictures: Pictures, urls: Urls) -> Json:
-    """Return the Collection of an exhibition: the Manifest of each chapter."""
+    """Return the Collection of an exhibition: that of each chapter."""
+    above = prezi.Class(
+        id=Address(urls.collection()),
+        type="Collection",
+        label=words(phrase("exhibitions", exhibition.languages)),
+    )
     return document(
         prezi.Collection(
             id=Address(urls.collection_of(exhibition.identifier)),
@@ -47,11 +68,22 @@ def exhibition_collection(exhibition: Exhibition, pictures: Pictures, urls: Urls
             summary=words(exhibition.summary),
             requiredStatement=description.required_statement([exhibition]),
             rights=exhibition.rights,
-            provider=description.providers(exhibition.organisers, exhibition, urls),
-            homepage=description.homepages(exhibition.homepage),
+            provider=links.providers(exhibition.organisers, exhibition, urls),
+            homepage=links.homepages(
+                exhibition.homepage, links.first_pages(exhibition.languages, urls)
+            ),
+            thumbnail=_thumbnail(exhibition, pictures, urls),
             navDate=description.navigation_date(exhibition.occasion_date),
-            partOf=[prezi.Class(id=Address(urls.collection()), type="Collection")],
-            items=[_chapter(chapter, pictures, urls) for chapter in exhibition.chapters],
+            partOf=[above],
+            items=[
+                CollectionRef(
+                    id=Address(urls.collection_of(chapter.identifier)),
+                    label=words(description.chapter_label(chapter)),
+                    thumbnail=first_thumbnail(in_order(chapter), pictures, urls),
+                    navDate=description.navigation_date(chapter.period),
+                )
+                for chapter in exhibition.chapters
+            ],
         )
     )
 
@@ -60,45 +92,61 @@ def chapter_collection(
     chapter: Chapter, exhibition: Exhibition, pictures: Pictures, urls: Urls
 ) -> Json:
     """Return the Collection of a chapter: its own Manifest, then that of each record."""
-    records = [_record(record, pictures, urls) for record in chapter.records]
+    label = description.chapter_label(chapter)
     return document(
         prezi.Collection(
             id=Address(urls.collection_of(chapter.identifier)),
-            label=words(description.chapter_label(chapter)),
+            label=words(label),
             metadata=description.chapter_metadata(chapter, exhibition),
             summary=words(description.chapter_summary(chapter, exhibition)),
             requiredStatement=description.required_statement([exhibition]),
             rights=exhibition.rights,
-            provider=description.providers(exhibition.organisers, exhibition, urls),
-            homepage=description.homepages(chapter.homepage),
+            provider=links.providers(exhibition.organisers, exhibition, urls),
+            homepage=links.homepages(
+                chapter.homepage,
+                links.viewer_pages(chapter.identifier, exhibition.languages, urls),
+            ),
+            thumbnail=first_thumbnail(in_order(chapter), pictures, urls),
             navDate=description.navigation_date(chapter.period),
-            partOf=[
-                prezi.Class(
-                    id=Address(urls.collection_of(exhibition.identifier)),
-                    type="Collection",
-                    label=words(exhibition.title),
-                )
+            partOf=links.part_of(exhibition.identifier, exhibition.title, urls),
+            items=[
+                _manifest(
+                    chapter.identifier, label, chapter.period, in_order(chapter), pictures, urls
+                ),
+                *(
+                    _manifest(
+                        record.identifier,
+                        description.record_label(record),
+                        record.date,
+                        [record],
+                        pictures,
+                        urls,
+                    )
+                    for record in in_order(chapter)
+                ),
             ],
-            items=[_chapter(chapter, pictures, urls), *records],
         )
     )
 
 
-def _chapter(chapter: Chapter, pictures: Pictures, urls: Urls) -> prezi.ManifestRef:
-    label = description.chapter_label(chapter)
-    return _manifest(chapter.identifier, label, chapter.records, pictures, urls)
-
-
-def _record(record: Record, pictures: Pictures, urls: Urls) -> prezi.ManifestRef:
-    return _manifest(record.identifier, record_label(record), [record], pictures, urls)
+def _thumbnail(
+    exhibition: Exhibition, pictures: Pictures, urls: Urls
+) -> list[prezi.AnnotationBody] | None:
+    records = [record for chapter in exhibition.chapters for record in in_order(chapter)]
+    return first_thumbnail(records, pictures, urls)
 
 
 def _manifest(
-    identifier: str, label: LanguageMap, shown: Sequence[Record], pictures: Pictures, urls: Urls
-) -> prezi.ManifestRef:
-    return prezi.ManifestRef(
+    identifier: str,
+    label: LanguageMap,
+    date: Date | None,
+    shown: Sequence[Record],
+    pictures: Pictures,
+    urls: Urls,
+) -> ManifestRef:
+    return ManifestRef(
         id=Address(urls.manifest(identifier)),
-        type="Manifest",
         label=words(label),
         thumbnail=first_thumbnail(shown, pictures, urls),
+        navDate=description.navigation_date(date),
     )

@@ -6,15 +6,19 @@ what must be there does something else stand: the identifier for a title.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import iiif_prezi3 as prezi
 
 from iiifserver.dates import Date, display_in, nav_date
 from iiifserver.language import NOTHING, LanguageMap, field_label, in_no_language, phrase
-from iiifserver.presentation.model import Address, Tag, pair, words
-from iiifserver.records import Agent, Chapter, Exhibition, Record
-from iiifserver.urls import Urls
+from iiifserver.presentation.model import pair
+from iiifserver.records import Chapter, Exhibition, Record
+
+
+def record_label(record: Record) -> LanguageMap:
+    """Return the heading of *record* for visitors, else its own title, else its identifier."""
+    return record.title or record.record_title or in_no_language(record.identifier)
 
 
 def chapter_label(chapter: Chapter) -> LanguageMap:
@@ -40,19 +44,27 @@ def chapter_summary(chapter: Chapter, exhibition: Exhibition) -> LanguageMap:
     return chapter.summary or phrase("records_to_follow", exhibition.languages)
 
 
-def record_metadata(record: Record, chapter: Chapter, exhibition: Exhibition) -> Metadata:
-    """Return what is known of *record*, in the order in which archives describe."""
+def record_metadata(
+    record: Record, chapter: Chapter, related: LanguageMap, exhibition: Exhibition
+) -> Metadata:
+    """Return what is known of *record*, in the order in which archives describe.
+
+    *related* leads to what is to be seen beside it. Notes and sources are not for visitors: they
+    are in the record's JSON.
+    """
     section = next((s for s in chapter.sections if s.identifier == record.section), None)
     fields = {
         "record_title": record.record_title,
         "date": _dates(record.date, exhibition),
         "date_note": record.date_note,
+        "date_as_written": record.date_as_written,
         "holder": record.holder.name if record.holder else NOTHING,
         "reference": in_no_language(record.reference) if record.reference else NOTHING,
         "places": record.places,
         "people": record.people,
         "chapter": chapter_label(chapter),
         "section": section.title if section else NOTHING,
+        "related": related,
     }
     return _known(fields, exhibition)
 
@@ -104,42 +116,6 @@ def required_statement(
             statements.setdefault(tag, {}).update(dict.fromkeys(texts))
     value = LanguageMap.of({tag: tuple(t) for tag, t in statements.items()}, tuple(languages))
     return pair(field_label("required_statement", languages), value) if value else None
-
-
-def providers(
-    agents: Iterable[Agent], exhibition: Exhibition, urls: Urls
-) -> list[prezi.Provider] | None:
-    """Return *agents* as providers, whose ids dereference with the exhibition's Collection.
-
-    https://iiif.io/api/presentation/3.0/#provider
-    """
-    collection = urls.collection_of(exhibition.identifier)
-    return [_provider(agent, f"{collection}#{agent.identifier}") for agent in agents] or None
-
-
-def _provider(agent: Agent, address: str) -> prezi.Provider:
-    label = words(agent.name or in_no_language(agent.identifier))
-    pages = [
-        prezi.Homepage(id=Address(page), type="Text", label=label, format="text/html")
-        for page in (agent.homepage,)
-        if page
-    ]
-    return prezi.Provider(id=Address(address), label=label, homepage=pages or None)
-
-
-def homepages(pages: Mapping[str, Sequence[str]]) -> list[prezi.Homepage] | None:
-    """Return pages about a resource, by the language that they are in."""
-    return [
-        prezi.Homepage(
-            id=Address(address),
-            type="Text",
-            label=words(phrase("own_page", [language])),
-            format="text/html",
-            language=[Tag(language)],
-        )
-        for language, addresses in pages.items()
-        for address in addresses
-    ] or None
 
 
 def navigation_date(date: Date | None) -> prezi.NavDate | None:

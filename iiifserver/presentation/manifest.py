@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import iiif_prezi3 as prezi
 
 from iiifserver.language import LanguageMap, in_no_language, phrase
-from iiifserver.presentation import description
+from iiifserver.presentation import description, links
 from iiifserver.presentation.canvases import (
     PLACEHOLDER,
     Picture,
@@ -22,7 +22,7 @@ from iiifserver.presentation.canvases import (
     thumbnail,
 )
 from iiifserver.presentation.model import Address, Json, Range, document, words
-from iiifserver.records import Chapter, Exhibition, Record, Section
+from iiifserver.records import Agent, Chapter, Exhibition, Record, Section
 from iiifserver.urls import Urls
 
 Pictures = Mapping[str, Picture]
@@ -34,22 +34,28 @@ CONTENTS = "contents"
 def record_manifest(record: Record, exhibition: Exhibition, pictures: Pictures, urls: Urls) -> Json:
     """Return the Manifest of one record."""
     [chapter] = [c for c in exhibition.chapters if c.identifier == record.chapter]
-    holders = [record.holder] if record.holder else []
+    related = [r for name in record.related for r in exhibition.records if r.identifier == name]
+    languages = exhibition.languages
+    beside = links.shown_beside(related, languages, urls)
     return document(
         prezi.Manifest(
             id=Address(urls.manifest(record.identifier)),
-            label=words(record_label(record)),
-            metadata=description.record_metadata(record, chapter, exhibition),
+            label=words(description.record_label(record)),
+            metadata=description.record_metadata(record, chapter, beside, exhibition),
             summary=words(record.summary),
             requiredStatement=description.required_statement([exhibition]),
             rights=record.rights or exhibition.rights,
-            provider=description.providers(holders, exhibition, urls),
-            homepage=description.homepages(record.homepage),
+            provider=links.providers(_holders([record]), exhibition, urls),
+            homepage=links.homepages(
+                record.homepage, links.viewer_pages(record.identifier, languages, urls)
+            ),
+            seeAlso=links.see_also(record, related, exhibition, urls),
+            rendering=links.rendering(record, exhibition, urls),
             navDate=description.navigation_date(record.date),
             thumbnail=first_thumbnail([record], pictures, urls),
             viewingDirection=record.viewing_direction,
             behavior=[record.behavior] if record.behavior else None,
-            partOf=[_collection(chapter.identifier, description.chapter_label(chapter), urls)],
+            partOf=links.part_of(chapter.identifier, description.chapter_label(chapter), urls),
             items=_canvases(record, exhibition, pictures, urls),
         )
     )
@@ -62,10 +68,10 @@ def chapter_manifest(
 
     A chapter whose records are to follow has one Canvas with nothing on it.
     """
-    records = [record for _, group in _sections(chapter) for record in group]
+    records = in_order(chapter)
     canvases = [c for record in records for c in _canvases(record, exhibition, pictures, urls)]
-    label = description.chapter_label(chapter)
-    to_follow = phrase("records_to_follow", exhibition.languages)
+    label, languages = description.chapter_label(chapter), exhibition.languages
+    to_follow = phrase("records_to_follow", languages)
     return document(
         prezi.Manifest(
             id=Address(urls.manifest(chapter.identifier)),
@@ -73,12 +79,16 @@ def chapter_manifest(
             metadata=description.chapter_metadata(chapter, exhibition),
             summary=words(description.chapter_summary(chapter, exhibition)),
             requiredStatement=description.required_statement([exhibition]),
-            rights=exhibition.rights,
-            provider=description.providers(exhibition.organisers, exhibition, urls),
-            homepage=description.homepages(chapter.homepage),
+            rights=_common_rights(records, exhibition),
+            provider=links.providers(
+                [*exhibition.organisers, *_holders(records)], exhibition, urls
+            ),
+            homepage=links.homepages(
+                chapter.homepage, links.viewer_pages(chapter.identifier, languages, urls)
+            ),
             navDate=description.navigation_date(chapter.period),
             thumbnail=first_thumbnail(records, pictures, urls),
-            partOf=[_collection(exhibition.identifier, exhibition.title, urls)],
+            partOf=links.part_of(chapter.identifier, label, urls),
             items=canvases or [placeholder_canvas(chapter.identifier, to_follow, urls)],
             structures=_structures(chapter, exhibition, urls) if records else None,
         )
@@ -103,9 +113,14 @@ def folder_manifest(identifier: str, label: str, pictures: Sequence[Picture], ur
     )
 
 
-def record_label(record: Record) -> LanguageMap:
-    """Return the heading of *record* for visitors, else its own title, else its identifier."""
-    return record.title or record.record_title or in_no_language(record.identifier)
+def _holders(records: Sequence[Record]) -> list[Agent]:
+    return [record.holder for record in records if record.holder]
+
+
+def _common_rights(records: Sequence[Record], exhibition: Exhibition) -> str | None:
+    """Return the rights that hold for all of *records*; None, so that none is misled, else."""
+    each = {record.rights or exhibition.rights for record in records} or {exhibition.rights}
+    return each.pop() if len(each) == 1 else None
 
 
 def _canvases(
@@ -127,11 +142,6 @@ def first_thumbnail(
     return [thumbnail(pictures[first.image], urls)] if first else None
 
 
-def _collection(identifier: str, label: LanguageMap, urls: Urls) -> prezi.Class:
-    address = Address(urls.collection_of(identifier))
-    return prezi.Class(id=address, type="Collection", label=words(label))
-
-
 def _last_part(identifier: str) -> str:
     return identifier.rpartition("/")[2]
 
@@ -139,8 +149,13 @@ def _last_part(identifier: str) -> str:
 # -- the table of contents
 
 
+def in_order(chapter: Chapter) -> list[Record]:
+    """Return the records of *chapter* in the order of its table of contents."""
+    return [record for _, group in _sections(chapter) for record in group]
+
+
 def _sections(chapter: Chapter) -> list[tuple[Section | None, tuple[Record, ...]]]:
-    """Return the records of *chapter* in the order of the table of contents.
+    """Return the headings of *chapter* with their records, in the order of the table of contents.
 
     Records without a section come first, then each section that has records.
     """
@@ -180,6 +195,7 @@ def _range(
 
 
 def _record_range(record: Record, chapter: Chapter, urls: Urls) -> Range:
+    """Return the Range of a record, which carries how the record is to be seen and used."""
     pages = [page.identifier for page in record.pages] or [PLACEHOLDER]
     canvases = [
         prezi.CanvasRef(id=Address(urls.canvas(record.identifier, page)), type="Canvas")
@@ -187,8 +203,11 @@ def _record_range(record: Record, chapter: Chapter, urls: Urls) -> Range:
     ]
     return Range(
         id=Address(urls.range(chapter.identifier, record.identifier)),
-        label=words(record_label(record)),
+        label=words(description.record_label(record)),
+        summary=words(record.summary),
+        rights=record.rights,
         start=canvases[0],
         viewingDirection=record.viewing_direction,
+        behavior=[record.behavior] if record.behavior else None,
         items=canvases,
     )

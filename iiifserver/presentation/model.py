@@ -2,9 +2,10 @@
 
 Its models check what we build, and refuse or change three things that Presentation 3.0 allows:
 addresses are rewritten (`https://x` to `https://x/`), language tags with digits (`ja-Latn-alalc97`)
-are refused, and Ranges and Collections lose `start`, `viewingDirection` and the descriptive
-properties. The classes here hold those exactly. Its helpers (`make_canvas`, `*_from_iiif`) are
-slow in loops or fetch over the network: objects are constructed, each list at once.
+are refused, and Ranges lose `start`, `viewingDirection` and the descriptive properties, entries of
+Collections their `navDate`. The classes here hold those exactly. Its helpers (`make_canvas`,
+`*_from_iiif`) are slow in loops or fetch over the network: objects are constructed, each list at
+once.
 """
 
 from __future__ import annotations
@@ -51,6 +52,20 @@ class Range(prezi.Range):  # type: ignore[misc]
     start: prezi.CanvasRef | None = None
     viewingDirection: prezi.ViewingDirection | None = None  # noqa: N815
     summary: Words | None = None
+    rights: prezi.Rights | None = None
+
+
+class ManifestRef(prezi.ManifestRef):  # type: ignore[misc]
+    """What refers to a Manifest, with the date by which clients may order it."""
+
+    navDate: prezi.NavDate | None = None  # noqa: N815
+
+
+class CollectionRef(prezi.CollectionRef):  # type: ignore[misc]
+    """What refers to a Collection, with the date by which clients may order it."""
+
+    type: str = "Collection"
+    navDate: prezi.NavDate | None = None  # noqa: N815
 
 
 def words(texts: Mapping[str, Sequence[str]]) -> Words | None:

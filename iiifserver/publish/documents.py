@@ -79,7 +79,7 @@ def units_of(exhibition: Exhibition, scans: Mapping[str, Scan]) -> Iterator[Unit
     whole = _digest(below, seen)
     build = functools.partial(_exhibition, exhibition, scans)
     yield Unit("exhibition", exhibition.identifier, whole, build)
-    yield Unit("site", SITE, _digest(below), functools.partial(_site, frame))
+    yield Unit("site", SITE, whole, functools.partial(_site, exhibition, scans))
 
 
 # -- inputs
@@ -161,11 +161,12 @@ def _exhibition(exhibition: Exhibition, scans: Mapping[str, Scan]) -> Built:
     return _built(_both(made, "collection"), exhibition.title, ())
 
 
-def _site(frame: Exhibition) -> Built:
+def _site(exhibition: Exhibition, scans: Mapping[str, Scan]) -> Built:
     from iiifserver.presentation import collection
 
-    made = collection.top_collection([frame], Urls(MARK))
-    return _built(_both(made, "collection"), frame.title, ())
+    pictures = _pictures(exhibition.records, scans)
+    made = collection.top_collection([exhibition], pictures, Urls(MARK))
+    return _built(_both(made, "collection"), exhibition.title, ())
 
 
 def _both(document: dict[str, object], name: str) -> dict[str, Unlinked]:

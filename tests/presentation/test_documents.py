@@ -19,7 +19,15 @@ from iiifserver.presentation.collection import (
 )
 from iiifserver.presentation.manifest import chapter_manifest, folder_manifest, record_manifest
 from iiifserver.presentation.model import document_bytes
-from iiifserver.records import Agent, Chapter, Exhibition, Page, Record, Section
+from iiifserver.records import (
+    Agent,
+    Chapter,
+    Exhibition,
+    Page,
+    Record,
+    Section,
+    with_unreviewed,
+)
 from iiifserver.urls import Urls
 
 URLS = Urls("https://iiif.example.org")
@@ -95,7 +103,7 @@ def chapter() -> dict[str, Any]:
 
 
 def every_document() -> Iterator[dict[str, Any]]:
-    yield top_collection([EXHIBITION], URLS)
+    yield top_collection([EXHIBITION], PICTURES, URLS)
     yield exhibition_collection(EXHIBITION, PICTURES, URLS)
     for part in EXHIBITION.chapters:
         yield chapter_collection(part, EXHIBITION, PICTURES, URLS)
@@ -191,14 +199,83 @@ def test_record_has_its_properties():
     assert manifest["requiredStatement"]["value"]["mn"] == ["Зохиомол"]
     [part_of] = manifest["partOf"]
     assert part_of["id"] == f"{P}/3/ch1/collection"
-    [page] = manifest["homepage"]
-    assert page["language"] == ["en"]
+
+
+def test_pages_about_a_record_come_by_language_the_archives_own_first():
+    viewer = f"viewer?manifest={P}/3/r1/manifest"
+    assert [(page["language"], page["id"], page["label"]) for page in letter()["homepage"]] == [
+        (["en"], "https://archives.example.org/en/r1", {"en": ["The archive's own page"]}),
+        (["en"], f"{URLS.base_url}/en/{viewer}", {"en": ["This exhibition's own page"]}),
+        (["ja"], f"{URLS.base_url}/ja/{viewer}", {"ja": ["この展示のページ"]}),
+        (["mn"], f"{URLS.base_url}/mn/{viewer}", {"mn": ["Энэ үзэсгэлэнгийн хуудас"]}),
+    ]
+
+
+def test_no_page_is_named_in_a_language_that_the_pages_do_not_speak():
+    order = replace(EXHIBITION, languages=("ja-Latn-alalc97", "mn-Mong", "fr", "ja"))
+    pages = chapter_manifest(TO_FOLLOW, order, PICTURES, URLS)["homepage"]
+    assert [page["language"] for page in pages] == [["ja"]]
+
+
+def test_record_is_also_data_and_a_pdf():
+    assert letter()["seeAlso"] == [
+        {
+            "id": f"{P}/r1/record.json",
+            "type": "Dataset",
+            "label": {
+                "en": ["The record as JSON"],
+                "ja": ["資料情報(JSON)"],
+                "mn": ["Баримтын мэдээлэл (JSON)"],
+            },
+            "format": "application/json",
+        },
+        {
+            "id": f"{P}/r1/record.xml",
+            "type": "Dataset",
+            "label": {
+                "en": ["The record as Dublin Core"],
+                "ja": ["資料情報(Dublin Core)"],
+                "mn": ["Баримтын мэдээлэл (Dublin Core)"],
+            },
+            "format": "text/xml",
+            "profile": "http://www.openarchives.org/OAI/2.0/oai_dc/",
+        },
+    ]
+    [pdf] = letter()["rendering"]
+    assert pdf["id"] == f"{P}/r1/record.pdf"
+    assert (pdf["type"], pdf["format"]) == ("Text", "application/pdf")
+    assert list(pdf["label"]) == ["en", "ja", "mn"]
+
+
+def test_record_without_scans_has_no_pdf():
+    manifest = record_manifest(TABLE, EXHIBITION, PICTURES, URLS)
+    assert "rendering" not in manifest
+    assert len(manifest["seeAlso"]) == 2
+
+
+def test_related_record_is_there_for_visitors_and_for_machines():
+    related = replace(MAP, title=text(ja="<地図>", en="A & B"))
+    one = replace(LETTER, related=("r2",))
+    held = replace(EXHIBITION, chapters=(replace(CHAPTER, records=(one, related)),))
+    manifest = record_manifest(one, held, PICTURES, URLS)
+    *_, entry = manifest["seeAlso"]
+    assert entry == {
+        "id": f"{P}/3/r2/manifest",
+        "type": "Manifest",
+        "label": {"ja": ["<地図>"], "en": ["A & B"]},
+    }
+    viewer = f"{URLS.base_url}/viewer?manifest={P}/3/r2/manifest"
+    assert metadata(manifest)["See also"] == {
+        "en": [f'<a href="{viewer}">A &amp; B</a>'],
+        "ja": [f'<a href="{viewer}">&lt;地図&gt;</a>'],
+    }
 
 
 def test_what_is_not_known_is_not_there():
     manifest = record_manifest(MAP, EXHIBITION, PICTURES, URLS)
     absent = {"summary", "rights", "navDate", "viewingDirection", "behavior", "provider"}
     assert not absent & manifest.keys()
+    assert len(manifest["homepage"]) == 3  # our own
     assert metadata(manifest).keys() == {"Chapter"}
 
 
@@ -208,6 +285,30 @@ def test_holder_is_the_provider_with_its_page_as_written():
     assert provider["label"] == {"en": ["National Archives"], "ja": ["国立公文書館"]}
     assert provider["homepage"][0]["id"] == "https://archives.example.org"  # no slash added
     assert provider["id"] == f"{P}/3/demo/collection#naj"
+
+
+@pytest.mark.parametrize(
+    ("logo", "body"),
+    [
+        ("https://archives.example.org/logo.PNG?v=2", {"format": "image/png"}),
+        ("https://archives.example.org/logo.svg", {"format": "image/svg+xml"}),
+        ("https://archives.example.org", {}),  # no slash added, nothing guessed
+    ],
+)
+def test_logo_of_an_archive_is_named_as_written(logo, body):
+    record = replace(LETTER, holder=replace(NAJ, logo=logo))
+    [provider] = record_manifest(record, EXHIBITION, PICTURES, URLS)["provider"]
+    assert provider["logo"] == [{"id": logo, "type": "Image", **body}]
+
+
+def test_chapter_names_the_organisers_and_the_holders_of_its_records_once():
+    museum = Agent(identifier="m", name=text(en="Museum"))
+    held = replace(CHAPTER, records=(LETTER, replace(MAP, holder=museum), TABLE))
+    providers = chapter_manifest(held, EXHIBITION, PICTURES, URLS)["provider"]
+    assert [provider["label"]["en"] for provider in providers] == [
+        ["National Archives"],
+        ["Museum"],
+    ]
 
 
 def test_canvas_carries_the_scan_and_both_image_services():
@@ -277,8 +378,14 @@ def test_chapter_has_a_table_of_contents():
         f"{P}/r1/canvas/2",
     ]
     assert second["items"] == [{"id": f"{P}/r3/canvas/to-follow", "type": "Canvas"}]
-    assert first["viewingDirection"] == "right-to-left"
-    assert "viewingDirection" not in second
+    told = {name: first[name] for name in ("viewingDirection", "behavior", "rights", "summary")}
+    assert told == {
+        "viewingDirection": "right-to-left",
+        "behavior": ["individuals"],
+        "rights": "http://rightsstatements.org/vocab/InC/1.0/",
+        "summary": {"en": ["A letter."]},
+    }
+    assert not told.keys() & second.keys()
     assert first["id"] == f"{P}/3/ch1/range/r1"
 
 
@@ -300,6 +407,30 @@ def test_chapter_is_never_paged_whatever_its_records_are():
     assert "viewingDirection" not in manifest
 
 
+CC0 = "http://creativecommons.org/publicdomain/zero/1.0/"
+INC = "http://rightsstatements.org/vocab/InC/1.0/"
+
+
+@pytest.mark.parametrize(
+    ("of_records", "of_exhibition", "of_chapter"),
+    [
+        ((None, None), CC0, CC0),
+        ((INC, None), CC0, None),
+        ((INC, None), None, None),
+        ((INC, INC), CC0, INC),
+        ((), CC0, CC0),
+    ],
+)
+def test_chapter_has_the_rights_that_hold_for_all_of_it(of_records, of_exhibition, of_chapter):
+    records = tuple(
+        replace(MAP, identifier=f"x{number}", pages=(), rights=rights)
+        for number, rights in enumerate(of_records)
+    )
+    exhibition = replace(EXHIBITION, rights=of_exhibition)
+    manifest = chapter_manifest(replace(CHAPTER, records=records), exhibition, {}, URLS)
+    assert manifest.get("rights") == of_chapter
+
+
 def test_chapter_without_records_says_that_they_are_to_follow():
     manifest = chapter_manifest(TO_FOLLOW, EXHIBITION, PICTURES, URLS)
     assert manifest["label"] == {"en": ["War (working title)"]}
@@ -316,21 +447,75 @@ def test_vague_period_has_no_nav_date():
     assert metadata(chapter())["Period"]["mn"] == ["1950-иад он – 1960-аад он"]
 
 
-def test_exhibition_is_the_collection_of_its_chapters():
-    collection = exhibition_collection(EXHIBITION, PICTURES, URLS)
-    assert [(item["type"], item["id"]) for item in collection["items"]] == [
-        ("Manifest", f"{P}/3/ch1/manifest"),
-        ("Manifest", f"{P}/3/ch2/manifest"),
-    ]
-    assert collection["items"][0]["label"] == {"ja": ["第一章"], "mn": ["Нэг"]}
-    assert collection["items"][0]["thumbnail"][0]["height"] == 263
-    assert collection["partOf"] == [{"id": f"{P}/3/collection", "type": "Collection"}]
+def test_collections_hold_each_other_from_the_site_down_to_the_records():
+    top = top_collection([EXHIBITION], PICTURES, URLS)
+    exhibition = exhibition_collection(EXHIBITION, PICTURES, URLS)
+    chapter = chapter_collection(CHAPTER, EXHIBITION, PICTURES, URLS)
+    below = {
+        document["id"]: [(item["type"], item["id"]) for item in document["items"]]
+        for document in (top, exhibition, chapter)
+    }
+    assert below == {
+        f"{P}/3/collection": [("Collection", f"{P}/3/demo/collection")],
+        f"{P}/3/demo/collection": [
+            ("Collection", f"{P}/3/ch1/collection"),
+            ("Collection", f"{P}/3/ch2/collection"),
+        ],
+        f"{P}/3/ch1/collection": [
+            ("Manifest", f"{P}/3/ch1/manifest"),
+            ("Manifest", f"{P}/3/r2/manifest"),  # as in the table of contents
+            ("Manifest", f"{P}/3/r1/manifest"),
+            ("Manifest", f"{P}/3/r3/manifest"),
+        ],
+    }
 
 
-def test_chapter_is_the_collection_of_its_records():
-    items = chapter_collection(CHAPTER, EXHIBITION, PICTURES, URLS)["items"]
-    names = [item["id"].split("/")[-2] for item in items]
-    assert names == ["ch1", "r1", "r2", "r3"]
+def test_every_document_says_what_it_is_part_of_and_is_listed_there():
+    documents = {document["id"]: document for document in every_document()}
+    for document in documents.values():
+        for above in document.get("partOf", ()):
+            holder = documents[above["id"]]
+            assert document["id"] in [item["id"] for item in holder["items"]]
+            assert above["label"] == holder["label"]
+    parts = [document["id"] for document in documents.values() if "partOf" not in document]
+    assert parts == [f"{P}/3/collection", f"{P}/3/a%2Fb/manifest"]
+
+
+def test_entries_of_collections_have_what_their_documents_say():
+    documents = {document["id"]: document for document in every_document()}
+    for document in documents.values():
+        for item in document["items"] if document["type"] == "Collection" else ():
+            entry = documents[item["id"]]
+            assert item == {
+                name: entry[name]
+                for name in ("id", "label", "type", "thumbnail", "navDate")
+                if name in entry
+            }
+
+
+def test_collections_have_the_thumbnail_of_their_first_scan():
+    held = replace(EXHIBITION, chapters=(TO_FOLLOW, CHAPTER))
+    for document in (
+        exhibition_collection(held, PICTURES, URLS),
+        chapter_collection(CHAPTER, held, PICTURES, URLS),
+    ):
+        [thumbnail] = document["thumbnail"]
+        assert thumbnail["id"].endswith("/r2-1/full/188,263/0/default.jpg")
+        assert (thumbnail["width"], thumbnail["height"]) == (188, 263)
+        assert [service.get("type", "ImageService2") for service in thumbnail["service"]] == [
+            "ImageService3",
+            "ImageService2",
+        ]
+
+
+def test_first_pages_of_the_site_are_homepages_of_the_exhibition():
+    for document in (
+        top_collection([EXHIBITION], PICTURES, URLS),
+        exhibition_collection(EXHIBITION, PICTURES, URLS),
+    ):
+        assert [page["id"] for page in document["homepage"]] == [
+            f"{URLS.base_url}/{language}/" for language in ("en", "ja", "mn")
+        ]
 
 
 def test_every_collection_carries_the_required_statement():
@@ -341,7 +526,7 @@ def test_every_collection_carries_the_required_statement():
 
 def test_site_joins_the_statements_of_its_exhibitions():
     other = replace(EXHIBITION, identifier="o", required_statement=text(en="Other.", ja="合成"))
-    statement = top_collection([EXHIBITION, other], URLS)["requiredStatement"]
+    statement = top_collection([EXHIBITION, other], PICTURES, URLS)["requiredStatement"]
     assert statement["value"]["en"] == ["Synthetic.", "Other."]
     assert statement["value"]["ja"] == ["合成"]
 
@@ -364,8 +549,53 @@ def test_tag_with_digits_and_address_without_path_are_kept():
     )
     manifest = record_manifest(record, EXHIBITION, PICTURES, URLS)
     assert manifest["label"] == {"ja-Latn-alalc97": ["Chizu"]}
-    [page] = manifest["homepage"]
+    page = manifest["homepage"][0]
     assert (page["id"], page["language"]) == ("https://EXAMPLE.org", ["ja-Latn-alalc97"])
+
+
+def test_unreviewed_translations_are_marked_wherever_they_are_shown():
+    agent = replace(NAJ, unreviewed=(("name", text(mn="Архив")),))
+    record = replace(
+        TABLE,
+        holder=agent,
+        section="s1",
+        unreviewed=(
+            ("title", text(ja="表")),
+            ("places", LanguageMap.of({"ja": ("東京", "奈良")})),
+            ("summary", text(ja="<p>表です</p>")),
+        ),
+    )
+    section = replace(CHAPTER.sections[0], unreviewed=(("title", text(mn="Худалдаа")),))
+    one = replace(
+        CHAPTER,
+        sections=(section,),
+        records=(record,),
+        unreviewed=(("title", text(en="Chapter one")),),
+    )
+    hidden = replace(EXHIBITION, chapters=(one,), organisers=(agent,))
+    unreviewed = ("表", "東京", "奈良", "表です", "Худалдаа", "Архив", "Chapter one")
+
+    def texts_of(exhibition: Exhibition) -> list[str]:
+        [one] = exhibition.chapters
+        documents = (
+            top_collection([exhibition], PICTURES, URLS),
+            exhibition_collection(exhibition, PICTURES, URLS),
+            chapter_collection(one, exhibition, PICTURES, URLS),
+            chapter_manifest(one, exhibition, PICTURES, URLS),
+            record_manifest(one.records[0], exhibition, PICTURES, URLS),
+        )
+        maps = [part for part in within(list(documents)) if not part.keys() & {"id", "@id"}]
+        values = [value for part in maps for value in part.values() if isinstance(value, list)]
+        return [text for value in values for text in value if isinstance(text, str)]
+
+    assert not [shown for shown in texts_of(hidden) for text in unreviewed if text in shown]
+    marks = ("未確認の翻訳", "хянагдаагүй орчуулга", "translation not reviewed")
+    texts = texts_of(with_unreviewed(hidden))
+    for text_ in unreviewed:
+        shown = [each for each in texts if text_ in each]
+        assert shown
+        assert all(any(mark in each for mark in marks) for each in shown)
+    assert "<span><p>表です</p>(未確認の翻訳)</span>" in texts
 
 
 def test_same_input_gives_the_same_bytes():
