@@ -69,7 +69,7 @@ class Config:
     )
 
     pyramid_tile: int = setting(
-        512, "Side of the tiles of pyramids, in pixels, a multiple of 16", least=128, most=2_048
+        512, "Side of the tiles of pyramids, in pixels, a power of two", least=128, most=2_048
     )
     pyramid_quality: int = setting(85, "Quality of the JPEG tiles of pyramids", least=1, most=100)
 
@@ -86,8 +86,8 @@ class Config:
     def __post_init__(self) -> None:
         for each in fields(self):
             _check(each.name, getattr(self, each.name), each.metadata)
-        if self.pyramid_tile % 16:
-            raise ConfigurationError(f"pyramid_tile = {self.pyramid_tile}: a multiple of 16")
+        if self.pyramid_tile.bit_count() != 1:
+            raise ConfigurationError(f"pyramid_tile = {self.pyramid_tile}: not a power of two")
         _check_base_url(self.base_url)
         background_rgb(self.background)
 

@@ -93,7 +93,8 @@ def _pdf_scale(points: tuple[float, float]) -> float:
     area = points[0] * points[1]
     if area <= 0:
         raise BrokenSource(f"the PDF has a page of {points[0]:g} x {points[1]:g} points")
-    return min(PDF_DPI / _POINTS_AN_INCH, math.sqrt(_MOST_PDF_PIXELS / area))
+    scale = min(PDF_DPI / _POINTS_AN_INCH, math.sqrt(_MOST_PDF_PIXELS / area))
+    return scale * (1 - 1e-9)  # sizes are rounded up: 120 points are 500 pixels, not 501
 
 
 def pdf_strips(path: Path, leaf: int) -> Iterator[Pixels]:
@@ -160,7 +161,8 @@ def read_heic(path: Path) -> Pixels:
     import numpy as np
 
     with _heic(path) as heic:
-        return np.asarray(heic)
+        pixels: Pixels = np.asarray(heic)  # rows as libheif holds them: with some space behind
+        return pixels[:, : heic.size[0]].copy()
 
 
 def heic_profile(path: Path) -> bytes | None:

@@ -1,0 +1,254 @@
+"""Scan -> pyramid: a tiled TIFF of JPEG tiles, full size and every half, as pages of one file.
+
+A pyramid is made aside, read again, and only then gets its name. The name is that of its content:
+the scan's checksum, the leaf, and the form. So a replaced scan never meets an old pyramid, and a
+scan that was moved keeps its own. Memory does not grow with the height of a scan; what cannot be
+read row by row from the top is first laid down as plain samples, in a file beside the target.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import itertools
+import os
+import shutil
+import struct
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvips
+
+from iiifserver.config import Config, background_rgb
+from iiifserver.errors import BrokenSource
+
+from .containers import describe_page, heic_profile, pdf_strips, read_heic
+from .headers import Header
+from .headers.tiff import read_directories
+from .headers.window import Window
+from .plan import Box
+from .render import TURNS, flattened, from_samples, read_level, to_srgb
+
+EDITION_OF_PYRAMIDS = 1
+"""Part of every name: raised when the same scan begins to give another pyramid."""
+_ASIDE = ".aside-"
+_SMALL_TILES = 4
+_MOST_STEP = 4
+_STRIP_BYTES = 64 << 20
+_WIDTH, _HEIGHT = 256, 257
+_BLOCK = 16  # what JPEG codes together, chroma subsampled
+_CLASSIC_PIXELS = 1 << 30  # a classic TIFF ends at 4 GiB, and noise takes 2 bytes a pixel
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How pyramids are written: side of a tile, quality of JPEG, colour behind what is clear."""
+
+    tile: int = 512
+    quality: int = 85
+    background: tuple[int, int, int] = (255, 255, 255)
+
+    @classmethod
+    def of(cls, config: Config) -> Form:
+        """Return the form that *config* sets."""
+        background = background_rgb(config.background)
+        return cls(config.pyramid_tile, config.pyramid_quality, background)
+
+
+def needs_pyramid(header: Header, leaf: int, form: Form) -> bool:
+    """Return whether a scan is to be served from a pyramid of our own.
+
+    It is not if it is a pyramid whose tiles can be sent as they are, or small: a tile from a flat
+    JPEG of four tiles costs twice as much as one from its pyramid, and more the larger it is.
+    """
+    if leaf or header.format in ("pdf", "heic"):
+        return True
+    small = _SMALL_TILES * form.tile**2
+    if header.width * header.height <= small:
+        return False
+    coarsest = header.levels[-1]
+    return not (
+        header.format == "tiff"
+        and header.tile_size is not None
+        and all(128 <= side <= 2048 for side in header.tile_size)
+        and header.bits == 8
+        and header.orientation == 1
+        and not header.profile
+        and not header.raw_ycbcr
+        and coarsest.width * coarsest.height <= small
+        and all(b.scale <= _MOST_STEP * a.scale for a, b in itertools.pairwise(header.levels))
+    )
+
+
+def pyramid_name(checksum: str, leaf: int, form: Form) -> str:
+    """Return the name of the pyramid of picture *leaf* of a scan with this checksum."""
+    text = repr((EDITION_OF_PYRAMIDS, checksum, leaf, form))
+    return f"{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}.tif"
+
+
+def build(scan: Path, leaf: int, target: Path, form: Form) -> None:
+    """Make the pyramid of picture *leaf* of *scan* at *target*, whole or not at all.
+
+    Raises:
+        BrokenSource: the scan cannot be decoded.
+    """
+    header = describe_page(scan, leaf)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _beside(target) as folder:
+        made = folder / "pyramid.tif"
+        try:
+            _write(_pixels(scan, leaf, header, form, folder), made, form)
+            _verify(made, header, form)
+        except pyvips.Error as error:
+            why = " ".join(str(error).split())[:300].replace(str(scan), scan.name)
+            raise BrokenSource(f"it cannot be decoded: {why}") from error
+        _sync(made)
+        made.replace(target)
+    _sync(target.parent)
+
+
+def sweep_aside(folder: Path) -> None:
+    """Delete what was left in *folder* by those who were killed, unless somebody is at work."""
+    if not folder.is_dir():
+        return
+    with _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB) as alone:
+        for left in folder.glob(f"{_ASIDE}*") if alone else ():
+            shutil.rmtree(left, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """Make a folder beside *target* for as long as the work takes."""
+    with _locked(target.parent, fcntl.LOCK_SH):
+        folder = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=target.parent))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, how: int) -> Iterator[bool]:
+    """Lock *folder*; the system takes the lock back from a process that is killed."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, how)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(handle)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+# -- from the scan to upright 8-bit samples
+
+
+def _pixels(scan: Path, leaf: int, header: Header, form: Form, folder: Path) -> Any:
+    """Return the picture as it is shown: upright, gray or sRGB, opaque."""
+    parts = (flattened(to_srgb(part), form.background) for part in _parts(scan, leaf, header))
+    if header.orientation == 1 and header.format not in ("jp2", "pdf", "heic"):
+        return next(parts)
+    image = _laid_down(parts, folder / "samples")
+    for turn in TURNS[header.orientation]:
+        image = getattr(image, turn)()
+    return image
+
+
+def _parts(scan: Path, leaf: int, header: Header) -> Iterator[Any]:
+    """Yield the picture as it is stored, in strips where it cannot be read as a stream."""
+    level = header.levels[0]
+    match header.format:
+        case "pdf":
+            yield from map(from_samples, pdf_strips(scan, leaf))
+        case "heic":
+            yield from_samples(read_heic(scan), heic_profile(scan))
+        case "jp2":
+            rows = max(1, _STRIP_BYTES // (level.width * header.bands * (1 + (header.bits > 8))))
+            for top in range(0, level.height, rows):
+                height = min(rows, level.height - top)
+                yield read_level(scan, header, 0, Box(0, top, level.width, height))
+        case _:
+            yield read_level(scan, header, 0, Box(0, 0, level.width, level.height))
+
+
+def _laid_down(parts: Iterable[Any], path: Path) -> Any:
+    """Return the picture that *parts* make from top to bottom, its samples in a file."""
+    height = 0
+    with path.open("wb") as file:
+        for part in parts:
+            part.rawsave_target(pyvips.Target.new_to_descriptor(file.fileno()))
+            height += part.height
+    samples = np.memmap(path, np.uint8, "r")
+    image = pyvips.Image.new_from_memory(samples, part.width, height, part.bands, "uchar")
+    return image.copy(interpretation=part.interpretation)
+
+
+# -- from samples to the file
+
+
+def _write(image: Any, path: Path, form: Form) -> None:
+    """Write the levels, each rounded up as viewers do, its last tiles filled with its edge.
+
+    libvips rounds down, and fills with black, which JPEG lets shine through into the picture. So
+    the picture gets a margin, of which the sizes in the file then say nothing.
+    """
+    width, height = image.width, image.height
+    halves = 0
+    while max(width, height) > form.tile << halves:
+        halves += 1
+    step = min(_BLOCK << halves, form.tile)
+    wide, high = -(-width // step) * step, -(-height // step) * step
+    image.embed(0, 0, wide, high, extend="copy").tiffsave(
+        str(path),
+        compression="jpeg",
+        Q=form.quality,
+        tile=True,
+        tile_width=form.tile,
+        tile_height=form.tile,
+        pyramid=True,
+        bigtiff=wide * high > _CLASSIC_PIXELS,
+        keep="none",
+    )
+    _crop_levels(path, width, height)
+
+
+def _crop_levels(path: Path, width: int, height: int) -> None:
+    """Write into each directory of the TIFF how much of its level is the picture."""
+    with path.open("r+b") as file:
+        handle = file.fileno()
+        size_bytes = os.fstat(handle).st_size
+        window = Window(lambda offset, length: os.pread(handle, length, offset), size_bytes)
+        for number, directory in enumerate(read_directories(window)):
+            for tag, side in ((_WIDTH, width), (_HEIGHT, height)):
+                code, _, place = directory.entries[tag]
+                shown = min(-(-side >> number), directory.integer(tag))
+                os.pwrite(handle, struct.pack(directory.order + code, shown), place)
+
+
+def _verify(path: Path, scan: Header, form: Form) -> None:
+    """Raise unless the file is the pyramid of *scan*, and the last tile of each level decodes."""
+    header = describe_page(path)
+    last = header.levels[-1]
+    whole = (
+        (header.width, header.height) == (scan.width, scan.height)
+        and header.tile_size == (form.tile, form.tile)
+        and max(last.width, last.height) <= form.tile
+    )
+    if not whole:
+        raise BrokenSource("its pyramid is not what was to be written")
+    for number, level in enumerate(header.levels):
+        x, y = ((side - 1) // form.tile * form.tile for side in (level.width, level.height))
+        read_level(path, header, number, Box(x, y, level.width - x, level.height - y)).avg()
