@@ -12,23 +12,31 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+from xml.parsers.expat import ExpatError
 
-from openpyxl import load_workbook
+from openpyxl.reader.excel import ExcelReader
+from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
+from openpyxl.utils.datetime import from_excel
+from openpyxl.xml.constants import ARC_STYLE
 
-from iiifserver.errors import InvalidExhibition, Mistake
+from iiifserver.errors import InvalidExhibition, InvalidValue, Mistake
 from iiifserver.publish.cells import nearest
+from iiifserver.publish.sheetxml import (
+    RawCell,
+    RawSheet,
+    number_formats,
+    raw_sheet,
+    shared_strings,
+)
 from iiifserver.publish.tables import (
     MAX_COLUMNS,
     MAX_FILE_BYTES,
-    MAX_ROWS,
     MAX_TEXT,
     OWN,
     Cell,
     Notes,
-    Row,
     Sheet,
     Tables,
     column_letters,
@@ -42,12 +50,10 @@ MAX_UNPACKED_BYTES = 256 * 1024 * 1024
 MAX_RATIO = 250
 """How much smaller a part may be when packed; sheets of repeated words reach about 60."""
 MAX_PARTS = 1_000
-MAX_CELLS = 5_000_000
 _NOT_READ = {"help"}  # the tab of that name in our starter
-_LAST_ROW = 1_048_576  # Excel's own
 _BROKEN = (
     *(OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),
-    *(SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    *(SyntaxError, ExpatError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
     AssertionError,
 )
 """What openpyxl and zipfile raise over a file that is damaged, or made to do damage."""
@@ -79,7 +85,7 @@ def _refused(path: Path, reason: str) -> InvalidExhibition:
 
 
 def _parts(path: Path) -> dict[str, bytes]:
-    """Return the XML parts of the sheets by their names, all parts looked at."""
+    """Return the XML parts by their names, when all have been looked at."""
     if path.stat().st_size > MAX_FILE_BYTES:
         raise _refused(path, f"it is larger than {MAX_FILE_BYTES} bytes")
     with path.open("rb") as file:
@@ -92,15 +98,12 @@ def _parts(path: Path) -> dict[str, bytes]:
             raise _refused(path, f"unpacked it is larger than {MAX_UNPACKED_BYTES} bytes")
         if any(i.file_size > MAX_RATIO * max(i.compress_size, 4_096) for i in infos):
             raise _refused(path, "a part of it is packed too well to be a sheet")
-        xml = [info for info in infos if info.filename.endswith((".xml", ".rels"))]
-        sheets = {}
-        for info in xml:
-            part = archive.read(info)
-            if _has_definitions(part):
-                raise _refused(path, f"its part {info.filename} defines entities or is not UTF-8")
-            if info.filename.startswith("xl/worksheets/"):
-                sheets[info.filename] = part
-    return sheets
+        names = [info.filename for info in infos if info.filename.endswith((".xml", ".rels"))]
+        parts = {name: archive.read(name) for name in names}
+    for name, part in parts.items():
+        if _has_definitions(part):
+            raise _refused(path, f"its part {name} defines entities, or is not UTF-8")
+    return parts
 
 
 def _has_definitions(part: bytes) -> bool:
@@ -110,68 +113,49 @@ def _has_definitions(part: bytes) -> bool:
     return b"<!DOCTYPE" in part or b"\0" in part[:8] or encoding not in (b"utf-8", b"us-ascii")
 
 
-@dataclass(frozen=True, slots=True)
-class _Marks:
-    """What openpyxl does not tell of a sheet that it only reads."""
-
-    formulas: frozenset[str]
-    merged: tuple[str, ...]
-    hidden_rows: tuple[str, ...]
-    hidden_columns: tuple[str, ...]
-
-
-_P = rb"<(?:\w+:)?"  # an element may have a prefix
-_FORMULA = re.compile(_P + rb"c\b([^>]*)>\s*" + _P + rb"f\b")
-_REFERENCE = re.compile(rb"\br=[\"']([A-Z]+[0-9]+)")
-_MERGED = re.compile(_P + rb"mergeCell\b[^>]*\bref=[\"']([A-Z0-9:]+)")
-_HIDDEN_ROW = re.compile(_P + rb"row\b(?=[^>]*\shidden=[\"'](?:1|true))[^>]*\sr=[\"']([0-9]+)")
-_HIDDEN_COLUMN = re.compile(
-    _P + rb"col\b(?=[^>]*\shidden=[\"'](?:1|true))[^>]*\smin=[\"']([0-9]{1,5})"
-)
-
-
-def _marks(part: bytes) -> _Marks:
-    formulas = [_REFERENCE.search(found[1]) for found in _FORMULA.finditer(part)]
-    hidden = (int(each) - 1 for each in _HIDDEN_COLUMN.findall(part))
-    return _Marks(
-        formulas=frozenset(each[1].decode() if each else "" for each in formulas),
-        merged=tuple(each.decode() for each in _MERGED.findall(part)),
-        hidden_rows=tuple(each.decode() for each in _HIDDEN_ROW.findall(part)),
-        hidden_columns=tuple(column_letters(index) for index in hidden),
-    )
-
-
 # -- its sheets
 
 
 def _read(path: Path, parts: Mapping[str, bytes], names: Sequence[str]) -> Tables:
-    book = load_workbook(path, read_only=True, data_only=True, keep_links=False)
+    book = ExcelReader(path, read_only=True, data_only=True, keep_links=False)
     sheets: list[Sheet] = []
     mistakes: list[Mistake] = []
     try:
-        if not book.sheetnames:
-            raise _refused(path, "it has no sheets; save it as an Excel workbook (.xlsx)")
+        book.read_manifest()
+        book.read_workbook()
+        reader = _Reader(path, _strings(parts), _formats(parts), book.wb.epoch)
         known = {name.lower(): name for name in names}
-        for worksheet in book.worksheets:
-            title = worksheet.title.strip()
+        for tab, relation in book.parser.find_sheets():
+            title = tab.name.strip()
             if title.startswith(OWN) or title.lower() in _NOT_READ:
                 continue
             name = known.pop(title.lower(), None)
             if name is None:
-                mistakes.append(_unknown_tab(worksheet.title, known))
+                mistakes.append(_unknown_tab(tab.name, known))
                 continue
-            marks = _marks(parts[worksheet._worksheet_path])
-            if worksheet.sheet_state != "visible":
+            if tab.state != "visible":
                 reason = "the tab is hidden; it is read all the same"
-                mistakes.append(Mistake(name, "", worksheet.title, reason, severity="note"))
-            reader = _Reader(path, name, marks)
-            sheet = sheet_of(name, reader.rows(worksheet))
-            if sheet:
-                sheets.append(sheet)
-            mistakes.extend(reader.told())
+                mistakes.append(Mistake(name, "", tab.name, reason, severity="note"))
+            sheet, told = reader.read(name, parts[relation.target])
+            sheets.extend([sheet] if sheet else [])
+            mistakes.extend(told)
     finally:
-        book.close()
+        book.archive.close()
     return Tables(tuple(sheets), tuple(mistakes))
+
+
+def _strings(parts: Mapping[str, bytes]) -> Sequence[str]:
+    part = next((part for name, part in parts.items() if name.endswith("/sharedStrings.xml")), None)
+    return shared_strings(part) if part else ()
+
+
+def _formats(parts: Mapping[str, bytes]) -> Sequence[str]:
+    """Return the number format of each style."""
+    part = parts.get(ARC_STYLE)
+    if part is None:
+        return ()
+    styles, own = number_formats(part)
+    return [own.get(number) or BUILTIN_FORMATS.get(number, "General") for number in styles]
 
 
 def _unknown_tab(title: str, known: Iterable[str]) -> Mistake:
@@ -187,92 +171,82 @@ class _Shown(NamedTuple):
 
 
 class _Reader:
-    """Reads the cells of one sheet."""
+    """Reads the sheets of one workbook."""
 
-    def __init__(self, path: Path, name: str, marks: _Marks) -> None:
+    def __init__(
+        self, path: Path, strings: Sequence[str], formats: Sequence[str], epoch: datetime.datetime
+    ) -> None:
         self._path = path
-        self._name = name
-        self._marks = marks
-        self._notes = Notes(name)
-        self._mistakes: list[Mistake] = []
+        self._strings = strings
+        self._formats = formats
+        self._epoch = epoch
+        self._letters = [column_letters(index) for index in range(MAX_COLUMNS)]
 
-    def rows(self, worksheet: Any) -> Iterator[Row]:
-        worksheet.reset_dimensions()  # they may be false, and would then cut off cells
-        letters: list[str] = []
-        cells = filled = 0
-        for number, row in enumerate(worksheet.rows, start=1):
-            cells += len(row)
-            filled += bool(row)
-            if number > _LAST_ROW or filled > MAX_ROWS or cells > MAX_CELLS:
-                raise unreadable(self._name, self._path, f"it has more than {MAX_ROWS} rows")
-            while len(letters) < len(row):
-                letters.append(column_letters(len(letters)))
-            read = tuple(
-                self._cell(f"{column}{number}", cell)
-                for column, cell in zip(letters, row, strict=False)
-            )
-            if any(cell.value for cell in read[MAX_COLUMNS:]):
-                reason = f"row {number} has more than {MAX_COLUMNS} columns"
-                raise unreadable(self._name, self._path, reason)
-            yield read[:MAX_COLUMNS]
+    def read(self, name: str, part: bytes) -> tuple[Sheet | None, list[Mistake]]:
+        """Return a sheet, if there is any text in it, and what was noticed."""
+        try:
+            raw = raw_sheet(part)
+        except InvalidValue as error:
+            raise unreadable(name, self._path, str(error)) from error
+        notes, mistakes = Notes(name), []
+        rows = []
+        for number, cells in raw.rows:
+            row = [Cell(f"{self._letters[i]}{number}", "") for i in range(cells[-1].column + 1)]
+            for cell in cells:
+                reference = row[cell.column].reference
+                if cell.formula and not cell.value and cell.kind == "n":
+                    reason = "the formula has no value yet; open the workbook, and save it"
+                    mistakes.append(Mistake(name, reference, "", reason))
+                shown = self._shown(cell) if cell.value else _Shown("")
+                read = row[cell.column] = Cell(reference, plain(shown.text))
+                if cell.formula and cell.value:
+                    notes.add(read, "the cell holds a formula; its value {} is read")
+                elif shown.remark:
+                    notes.add(read, shown.remark)
+                if len(read.value) > MAX_TEXT:
+                    mistakes.append(too_long(name, read))
+            rows.append(tuple(row))
+        sheet = sheet_of(name, rows)
+        return sheet, [*mistakes, *notes.mistakes(), *_layout(name, raw)]
 
-    def _cell(self, reference: str, cell: Any) -> Cell:
-        value = cell.value
-        if value is None:
-            if reference in self._marks.formulas and cell.data_type == "n":
-                reason = "the formula has no value yet; open the workbook, and save it"
-                self._mistakes.append(Mistake(self._name, reference, "", reason))
-            return Cell(reference, "")
-        if type(value) is str:
-            shown = _Shown(_unescaped(value))
-        else:
-            shown = _as_shown(value, cell.number_format)
-        read = Cell(reference, plain(shown.text))
-        if reference in self._marks.formulas:
-            self._notes.add(read, "the cell holds a formula; its value {} is read")
-        elif shown.remark:
-            self._notes.add(read, shown.remark)
-        if len(read.value) > MAX_TEXT:
-            self._mistakes.append(too_long(self._name, read))
-        return read
-
-    def told(self) -> Iterator[Mistake]:
-        """Yield what was noticed, when all rows have been read."""
-        yield from self._mistakes
-        yield from self._notes.mistakes()
-        marks = self._marks
-        for place in marks.merged:
-            first = place.partition(":")[0]
-            reason = f"the cells {place} are merged: only {first} has the text, the others none"
-            yield Mistake(self._name, first, place, reason, severity="warning")
-        for kind, places in (("row", marks.hidden_rows), ("column", marks.hidden_columns)):
-            if places:
-                named = ", ".join(places[:5]) + (" ..." if len(places) > 5 else "")
-                reason = f"hidden {kind}s are read all the same: {named}"
-                yield Mistake(self._name, "", named, reason, severity="note")
-        if "" in marks.formulas:
-            reason = "there are formulas in cells that do not say where they are; save it anew"
-            yield Mistake(self._name, "", self._path.name, reason)
+    def _shown(self, cell: RawCell) -> _Shown:
+        """Return the text of a cell as its reader sees it, as far as its format is simple."""
+        if cell.kind == "s":
+            return _Shown(self._strings[int(cell.value)])
+        if cell.kind == "b":
+            return _Shown("TRUE" if cell.value in ("1", "true") else "FALSE")
+        if cell.kind == "d":
+            return _Shown(cell.value.removesuffix("T00:00:00"), _IS_A_DATE)
+        if cell.kind != "n":
+            return _Shown(cell.value)
+        pattern = self._formats[cell.style] if cell.style < len(self._formats) else "General"
+        number = float(cell.value)
+        if not is_date_format(pattern):
+            return _number(number, pattern)
+        try:
+            moment = from_excel(number, self._epoch, timedelta=is_timedelta_format(pattern))
+        except (OverflowError, ValueError):
+            return _Shown(cell.value, "the cell is to show a date, but {} is none")
+        if isinstance(moment, datetime.date):
+            return _Shown(_date_text(moment, pattern), _IS_A_DATE)
+        return _Shown(str(moment), "the cell is a time; it is read as {}")
 
 
-_ESCAPED = re.compile(r"_x(0009|000A|000D|005F)_")
+_IS_A_DATE = "the cell is a date; it is read as {}"
 
 
-def _unescaped(text: str) -> str:
-    """Return *text* with the control characters that workbooks write as `_x000D_`."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x00" in text else text
-
-
-def _as_shown(value: object, number_format: str | None) -> _Shown:
-    """Return a number or date as its reader sees it, as far as its format is simple."""
-    pattern = number_format or "General"
-    if isinstance(value, bool):
-        return _Shown(str(value).upper())
-    if isinstance(value, datetime.datetime | datetime.date):
-        return _Shown(_date_text(value, pattern), "the cell is a date; it is read as {}")
-    if isinstance(value, int | float):
-        return _number(value, pattern)
-    return _Shown(str(value), "the cell is a time; it is read as {}")
+def _layout(name: str, raw: RawSheet) -> Iterator[Mistake]:
+    """Yield what a reader of the workbook sees otherwise than we do."""
+    for place in raw.merged:
+        first = place.partition(":")[0]
+        reason = f"the cells {place} are merged: only {first} has the text, the others none"
+        yield Mistake(name, first, place, reason, severity="warning")
+    columns = [column_letters(index) for index in raw.hidden_columns]
+    for kind, places in (("row", [str(n) for n in raw.hidden_rows]), ("column", columns)):
+        if places:
+            named = ", ".join(places[:5]) + (" ..." if len(places) > 5 else "")
+            reason = f"hidden {kind}s are read all the same: {named}"
+            yield Mistake(name, "", named, reason, severity="note")
 
 
 def _date_text(value: datetime.date, pattern: str) -> str:

@@ -99,9 +99,13 @@ def sheet_of(name: str, rows: Iterable[Row]) -> Sheet | None:
     header = filled[0]
     used = max(_length(row) for row in filled)
     kept = [index for index in range(used) if not _is_own(header, index)]
-    if kept == list(range(len(header))):
-        return Sheet(name, header, tuple(filled[1:]))
-    return Sheet(name, _only(header, kept), tuple(_only(row, kept) for row in filled[1:]))
+    width = sum(index < len(header) for index in kept)
+    if kept != list(range(len(header))):
+        filled = [tuple(row[index] for index in kept if index < len(row)) for row in filled]
+        filled = [row for row in filled if any(cell.value for cell in row)]
+    if not filled:
+        return None
+    return Sheet(name, filled[0], tuple(_padded(row, width) for row in filled[1:]))
 
 
 def _is_own(header: Row, index: int) -> bool:
@@ -113,8 +117,12 @@ def _length(row: Row) -> int:
     return next((n for n in range(len(row), 0, -1) if row[n - 1].value), 0)
 
 
-def _only(row: Row, kept: Sequence[int]) -> Row:
-    return tuple(row[index] for index in kept if index < len(row))
+def _padded(row: Row, width: int) -> Row:
+    """Return *row* with an empty cell below each heading, so that what is missing has a place."""
+    if len(row) >= width:
+        return row
+    number = row[0].reference.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    return (*row, *(Cell(f"{column_letters(i)}{number}", "") for i in range(len(row), width)))
 
 
 def plain(value: str) -> str:
