@@ -5,9 +5,14 @@ from __future__ import annotations
 import csv
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 from iiifserver.config import Config
+from iiifserver.image.examine import Examination
+from iiifserver.publish.edition import Write
+from iiifserver.publish.folders import Found
+from iiifserver.publish.publication import publish
 
 TITLE = "Letters"
 RECORDS = ("a1", "a2", "b1")
@@ -24,6 +29,20 @@ def png(width: int, height: int, gray: int = 128) -> bytes:
     rows = (b"\0" + bytes([gray]) * width) * height
     body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
+
+
+def look(found: Found, _images: Path, _config: Config) -> Found:
+    """Examine scans in this process: none of ours is hostile, and it is much faster."""
+    return Found(
+        {
+            folder: tuple(
+                replace(scan, facts=Examination(scan.shown, scan.path, decode=False).facts())
+                for scan in files
+            )
+            for folder, files in found.scans.items()
+        },
+        found.mistakes,
+    )
 
 
 class Small:
@@ -57,7 +76,11 @@ class Small:
 
     def config(self, **settings: object) -> Config:
         """Return settings for what is made of it."""
-        return Config(data=self.data, **settings)
+        return Config(**{"data": self.data, **settings})
+
+    def publish(self, write: Write | None = None, **settings: object) -> str:
+        """Publish it, and return what is said."""
+        return publish(self.sheets, self.scans, self.config(**settings), write, look)
 
     def objects(self) -> set[str]:
         """Return the names of all objects."""

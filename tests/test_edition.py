@@ -11,7 +11,6 @@ from iiifserver.edition import Current, current, index_path, object_path, read_u
 from iiifserver.errors import ConfigurationError
 from iiifserver.publish.edition import Store
 from iiifserver.publish.objects import Unlinked, pack
-from iiifserver.publish.publication import publish
 
 
 class Clock:
@@ -27,14 +26,14 @@ class Clock:
 @pytest.fixture
 def small(tmp_path: Path) -> Small:
     made = Small(tmp_path)
-    publish(made.sheets, made.scans, made.config())
+    made.publish()
     return made
 
 
 def change(small: Small, title: str) -> None:
     small.titles["a1"] = title
     small.write()
-    publish(small.sheets, small.scans, small.config())
+    small.publish()
 
 
 def manifest(edition, identifier="a1"):

@@ -21,6 +21,7 @@ from .diff import details, in_words
 from .documents import Unit, units_of
 from .edition import Index, Published, Store, Unwritten, Write, index_of, relink, writing
 from .examined import examine
+from .folders import Found
 from .memory import Made, Memory, recall
 from .objects import Packed, pack, relinked
 from .pages import keep as keep_pages
@@ -30,6 +31,18 @@ from .scans import File, files_of, look_at
 DEFAULT_BASE_URL = "http://127.0.0.1:8182"
 """Where `iiifserver serve` listens unless told otherwise."""
 _REMEMBER_EVERY_S = 5.0
+
+
+Look = Callable[[Found, Path, Config], Found]
+"""Completes what was found in a folder of scans by what the scans themselves say."""
+
+
+def examine_headers(found: Found, images: Path, config: Config) -> Found:
+    """Return *found* with the facts of every scan, in processes that can die without harm.
+
+    Pixels are verified by whoever decodes them: `check`, and what makes pyramids.
+    """
+    return examine(found, images, config, decode=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +55,13 @@ class Draft:
     review: Review
 
 
-def publish(folder: Path, scans: Path, config: Config, write: Write | None = None) -> str:
+def publish(
+    folder: Path,
+    scans: Path,
+    config: Config,
+    write: Write | None = None,
+    look: Look = examine_headers,
+) -> str:
     """Make the exhibition in *folder* the current edition; return what happened, in words.
 
     Interrupted at any moment, the edition before it stays the current one, and the next call
@@ -53,19 +72,19 @@ def publish(folder: Path, scans: Path, config: Config, write: Write | None = Non
     """
     store = Store(config.data, write)
     with writing(config.data):
-        draft = _draft(folder, scans, config, store)
+        draft = _draft(folder, scans, config, store, look)
         keep_pages(pages_file(folder), draft.review.layout.kept)
         done = store.switch(draft.index)
     return _words(draft, done)
 
 
-def preview(folder: Path, scans: Path, config: Config) -> list[str]:
+def preview(folder: Path, scans: Path, config: Config, look: Look = examine_headers) -> list[str]:
     """Return what `publish` would change: a sentence, then the names; no edition is written.
 
     Raises:
         InvalidExhibition: as `publish` does.
     """
-    draft = _draft(folder, scans, config, Unwritten(config.data))
+    draft = _draft(folder, scans, config, Unwritten(config.data), look)
     return [in_words(draft.before, draft.index), *details(draft.before, draft.index)]
 
 
@@ -86,9 +105,8 @@ def linked(config: Config, listening: str) -> tuple[Config, str | None]:
     return replace(config, base_url=base_url), said
 
 
-def _draft(folder: Path, scans: Path, config: Config, store: Store) -> Draft:
-    # pixels are verified by whoever decodes them: `check`, and what makes pyramids
-    found = review(folder, scans, lambda names: examine(names, scans, config, decode=False))
+def _draft(folder: Path, scans: Path, config: Config, store: Store, look: Look) -> Draft:
+    found = review(folder, scans, lambda names: look(names, scans, config))
     exhibition = found.exhibition
     if exhibition is None:
         raise InvalidExhibition(found.mistakes)

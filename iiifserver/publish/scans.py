@@ -21,6 +21,8 @@ class File(NamedTuple):
 
     name: str
     rights: str | None
+    leaf: int = 0
+    """Which of the pictures in the file, from 0."""
 
 
 class _NoPixels:
@@ -34,7 +36,9 @@ class _NoPixels:
 def files_of(exhibition: Exhibition) -> dict[str, File]:
     """Return the scan of each page by its identifier in the Image API."""
     return {
-        page.image: File(f"{record.identifier}/{page.file}", record.rights or exhibition.rights)
+        page.image: File(
+            f"{record.identifier}/{page.file}", record.rights or exhibition.rights, page.leaf
+        )
         for record in exhibition.records
         for page in record.pages
     }
@@ -55,6 +59,10 @@ def look_at(
     found: dict[str, Scan] = {}
     mistakes: list[Mistake] = []
     for name, file in files.items():
+        if file.leaf:
+            reason = f"{file.name}: picture {file.leaf + 1} of a file cannot be served yet"
+            mistakes.append(Mistake("Images", "", file.name, reason))
+            continue
         try:
             identity = _identity(f"{root}/{file.name}")
             scan = known.get(file.name)

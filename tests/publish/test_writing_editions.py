@@ -19,20 +19,19 @@ from iiifserver.publish.edition import (
     rollback,
     writing,
 )
-from iiifserver.publish.publication import publish
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Small:
     made = Small(tmp_path)
-    publish(made.sheets, made.scans, made.config())
+    made.publish()
     return made
 
 
 def change(small: Small, title: str) -> None:
     small.titles["a1"] = title
     small.write()
-    publish(small.sheets, small.scans, small.config())
+    small.publish()
 
 
 def label(data: Path, identifier: str = "a1") -> str:
@@ -149,10 +148,9 @@ def test_prune_does_not_run_beside_a_publisher(small):
 def test_relinking_equals_publishing_for_the_new_address(small, tmp_path):
     assert relink(small.data, "https://x.org/iiif", follows_server=False)
     assert not relink(small.data, "https://x.org/iiif", follows_server=False)
-    other = small.config(base_url="https://x.org/iiif")
-    assert "edition 2 unchanged" in publish(small.sheets, small.scans, other)
+    assert "edition 2 unchanged" in small.publish(base_url="https://x.org/iiif")
     fresh = tmp_path / "fresh"
-    publish(small.sheets, small.scans, type(other)(data=fresh, base_url="https://x.org/iiif"))
+    small.publish(data=fresh, base_url="https://x.org/iiif")
     assert index_path(fresh, 1).read_bytes() == index_path(small.data, 2).read_bytes()
 
 
