@@ -100,3 +100,13 @@ def test_visitors_are_told_that_it_is_a_demonstration(exhibition):
     for texts in exhibition.required_statement.values():
         assert "https://www.archives.go.jp/about/activity/international/jp_mn50/" in texts[0]
     assert "synthetic" in exhibition.required_statement["en"][0]
+
+
+def test_every_record_leads_to_the_pages_where_its_heading_was_found(exhibition):
+    found = "https://www.archives.go.jp/about/activity/international/jp_mn50/"
+    for record in exhibition.records:
+        assert set(record.homepage) == set(record.title)
+        for language, addresses in record.homepage.items():
+            sources = [s.source for s in record.sources if s.column == f"title_{language}"]
+            assert all(address.startswith(found) for address in addresses)
+            assert [s for s in sources if all(address in s for address in addresses)] == sources
