@@ -182,6 +182,10 @@ def read_heading(name: str, columns: Sequence[Column], languages: Sequence[str] 
         if column.by_language and folded.startswith(f"{spelling}_"):
             tag = folded.removeprefix(f"{spelling}_")
             return Heading(column, _declared(name, column, tag, languages))
+    for spelling, column in spelled:
+        if folded == spelling:
+            proposal = f"{column.name}_{(languages or ('en',))[0]}"
+            raise InvalidValue(f"{name!r} does not say in which language its texts are", proposal)
     known = [
         f"{spelling}_{language}" if column.by_language else spelling
         for column in columns
@@ -208,13 +212,20 @@ def _folded(name: str) -> str:
     return re.sub(r"[\s_]+", "_", unicodedata.normalize("NFKC", name).strip().casefold())
 
 
+def _tag(text: str) -> str | None:
+    try:
+        return parse_tag(text)
+    except InvalidValue:
+        return None
+
+
 def _declared(name: str, column: Column, tag: str, languages: Sequence[str] | None) -> str:
     prefix = f"{column.name}_"
     try:
         language = parse_tag(tag)
     except InvalidValue as error:
-        proposal = error.proposal and prefix + error.proposal
-        raise InvalidValue(f"{name!r}: {error}", proposal) from error
+        meant = error.proposal and _tag(error.proposal)
+        raise InvalidValue(f"{name!r}: {error}", meant and prefix + meant) from error
     if languages is not None and language not in languages:
         proposal = cells.nearest(language, languages)
         raise InvalidValue(
