@@ -25,6 +25,7 @@ FILES = {
 """The file in which each sheet stands where there is no workbook."""
 PAGES_FILE = FILES["Pages"]
 """Stands beside a workbook too: the identifiers that pages were given are kept in it."""
+_STEMS = {Path(file).stem: file for file in FILES.values()}
 _NEEDED = ("Exhibition", "Chapters", "Records")
 _SIMILAR = (".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
 _READ = (".csv", ".toml", ".xlsx", *_SIMILAR)
@@ -78,7 +79,8 @@ def _strangers(files: Mapping[str, Path]) -> Iterator[Mistake]:
             yield Mistake(path.name, "", path.name, reason)
         elif name not in FILES.values() and path.suffix.lower() != ".xlsx":
             reason = f"{path.name} is no sheet; begin its name with an underscore if it is your own"
-            yield Mistake(path.name, "", path.name, reason, nearest(name, FILES.values()))
+            meant = nearest(path.stem.lower(), _STEMS)
+            yield Mistake(path.name, "", path.name, reason, meant and _STEMS[meant])
 
 
 def _from_files(folder: Path, files: Mapping[str, Path]) -> Tables:

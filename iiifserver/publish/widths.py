@@ -63,4 +63,4 @@ def _several_codes(value: str) -> str:
 
 
 def _values(value: str) -> str:
-    return value.replace(";", ";")
+    return value.replace("\uff1b", ";")  # the semicolon of full width

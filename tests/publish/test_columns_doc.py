@@ -28,7 +28,8 @@ Anything else that is not known is a mistake, with its place and what was perhap
 CSV files are in UTF-8 (UTF-16, CP932 and Windows-1251 are recognised, and that is said), with
 commas, semicolons or tabs. In workbooks, formulas are read as their values and dates as they are
 shown, and that is said; cells that `init` makes are texts, so that a spreadsheet changes nothing
-that is typed. Codes of full width (`1972-02`) are read as `1972-02`, and that is said.
+that is typed. Codes (identifiers, dates, tags) typed in full
+width are read in usual width, and that is said.
 """
 
 
