@@ -33,7 +33,7 @@ def coding_wanted(accept_encoding: str, prepared: Collection[str]) -> str:
 
     https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
     """
-    wanted = dict(parse_accept_header(accept_encoding))
+    wanted = {coding.lower(): q for coding, q in parse_accept_header(accept_encoding)}
     others = wanted.get("*", 0.0)
     quality = {
         coding: wanted.get(coding, wanted.get(_ALIASES.get(coding, ""), others))

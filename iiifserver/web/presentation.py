@@ -170,5 +170,12 @@ def _part(place: PresentationPath, holdings: Holdings) -> BaseResponse | None:
 
 def _pdf(identifier: str, pages: Pages, pdfs: Pdfs) -> BaseResponse:
     pdf = pdfs.of(pages.title, pages.images)
+    if request.method == "HEAD" or request.if_none_match.contains_weak(pdf.etag):
+        response = Response(content_type="application/pdf")
+        response.set_etag(pdf.etag)
+        response.make_conditional(request)
+        if response.status_code == 200:
+            response.content_length = pdf.path.stat().st_size
+        return response
     name = f"{identifier}.pdf"
     return send_file(pdf.path, "application/pdf", download_name=name, etag=pdf.etag)
