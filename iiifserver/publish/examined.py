@@ -10,11 +10,11 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import orjson
 
@@ -22,6 +22,7 @@ from iiifserver.config import Config
 from iiifserver.errors import RequestError
 from iiifserver.image.broker import Bounds, Pool
 from iiifserver.image.examine import Examination, Examinations, Facts, facts_of
+from iiifserver.image.job import Job
 from iiifserver.publish.folders import Found, ScanFile
 from iiifserver.publish.progress import Progress
 
@@ -39,7 +40,26 @@ class Known(NamedTuple):
     facts: Facts
 
 
-def examine(found: Found, images: Path, config: Config, *, decode: bool = True) -> Found:
+class Workers(Protocol):
+    """Processes that run jobs; any number of threads may ask at once."""
+
+    def render(self, job: Job) -> bytes:
+        """Return the job's result, or raise a RequestError."""
+        ...
+
+    def close(self) -> None:
+        """Stop the processes."""
+        ...
+
+
+def examine(
+    found: Found,
+    images: Path,
+    config: Config,
+    *,
+    decode: bool = True,
+    workers: Callable[[Bounds], Workers] = Pool,
+) -> Found:
     """Return *found* with the facts of every scan; all pixels are decoded if *decode*.
 
     What is wrong with a file is one of its facts; nothing is raised for it.
@@ -49,7 +69,7 @@ def examine(found: Found, images: Path, config: Config, *, decode: bool = True) 
     scans = [scan for files in found.scans.values() for scan in files]
     unknown = [scan for scan in scans if not _is_known(scan, known.get(scan.shown), decode=decode)]
     now = {scan.shown: known[scan.shown] for scan in scans if scan.shown in known}
-    for scan, facts in _found_out(unknown, config, decode=decode):
+    for scan, facts in _found_out(unknown, config, workers, decode=decode):
         now[scan.shown] = Known(scan.identity, decode, facts)
     if now != known:
         _remember(memory, now)
@@ -65,14 +85,18 @@ def _is_known(scan: ScanFile, known: Known | None, *, decode: bool) -> bool:
 
 
 def _found_out(
-    scans: Sequence[ScanFile], config: Config, *, decode: bool
+    scans: Sequence[ScanFile],
+    config: Config,
+    workers: Callable[[Bounds], Workers],
+    *,
+    decode: bool,
 ) -> Iterator[tuple[ScanFile, Facts]]:
     """Yield the facts of each scan, in their order, worked out on all cores."""
     if not scans:
         return
     batches = list(_batches(scans))
     processes = min(_cores(), len(batches))
-    pool = Pool(Bounds(processes, 1, _TIMEOUT_S, config.render_memory_mib << 20))
+    pool = workers(Bounds(processes, 1, _TIMEOUT_S, config.render_memory_mib << 20))
 
     def look(batch: Sequence[ScanFile]) -> list[Facts]:
         job = Examinations(tuple(Examination(s.shown, s.path, decode) for s in batch))

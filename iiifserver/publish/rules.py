@@ -149,9 +149,12 @@ def _moments(date: Date) -> Iterator[Moment]:
 
 def _pages_without_a_scan(reviewed: Reviewed) -> Iterator[Mistake]:
     by_record = {record: [s.name for s in files] for record, files in reviewed.scans.items()}
+    records = _by_identifier(reviewed.entries, "Records")
     for entry in reviewed.entries["Pages"]:
         record, file = entry.values.get("record", ""), entry.values.get("file")
         there = by_record.get(record, [])
+        if record not in records:
+            continue  # told already
         if file and Path(file.lower()).suffix not in SCANS:
             yield entry.mistake("file", f"{file!r} is not a kind of file that can be a page")
         elif file and file not in there:
@@ -231,12 +234,16 @@ def _scans_without_a_row(reviewed: Reviewed) -> Iterator[Mistake]:
 
 
 def _records_without_pages(reviewed: Reviewed) -> Iterator[Mistake]:
-    for name, entry in _by_identifier(reviewed.entries, "Records").items():
-        if not reviewed.layout.slots.get(name):
-            what = "its folder holds none" if name in reviewed.scans else "there is no such folder"
-            near = None if name in reviewed.scans else nearest(name, reviewed.scans)
+    records = _by_identifier(reviewed.entries, "Records")
+    listed = {entry.values.get("record") for entry in reviewed.entries["Pages"]}
+    strays = [folder for folder in reviewed.scans if folder not in records]
+    for name, entry in records.items():
+        if name not in listed and not reviewed.layout.slots.get(name):
+            there = name in reviewed.scans
+            what = "its folder holds none" if there else "there is no such folder"
             reason = f"the record {name!r} has no scan: {what}"
-            yield entry.mistake("record", reason, near, severity="warning")
+            proposal = None if there else nearest(name, strays)
+            yield entry.mistake("record", reason, proposal, severity="warning")
 
 
 def _unreadable_scans(reviewed: Reviewed) -> Iterator[Mistake]:

@@ -18,7 +18,7 @@ from iiifserver.errors import InvalidValue
 def nearest(value: str, words: Iterable[str]) -> str | None:
     """Return the word that *value* most resembles, None if it resembles none.
 
-    A word that differs in nothing but capitals, width and look-alike letters comes first.
+    A word that differs in nothing but capitals, hyphens, width and look-alike letters comes first.
     """
     known = list(words)
     same = {_folded(word): word for word in known}
@@ -28,7 +28,8 @@ def nearest(value: str, words: Iterable[str]) -> str | None:
 
 
 def _folded(value: str) -> str:
-    return latin(unicodedata.normalize("NFKC", value)).casefold()
+    letters = latin(unicodedata.normalize("NFKC", value)).casefold()
+    return re.sub(r"[\W_]+", "", letters)
 
 
 # -- letters
