@@ -49,8 +49,8 @@ def served_rules(serve: Callable[..., FlaskClient], tmp_path: Path) -> list[str]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Where IIIFSERVER_SKIPS_FAIL is set, a test that did not run is a failure."""
+    """Where SKIPS_FAIL is set, a test that did not run is a failure."""
     skipped = terminalreporter.stats.get("skipped", [])
-    if skipped and "IIIFSERVER_SKIPS_FAIL" in os.environ:
+    if skipped and "SKIPS_FAIL" in os.environ:
         terminalreporter.write_line(f"{len(skipped)} skipped tests count as failures", red=True)
         terminalreporter._session.exitstatus = 1

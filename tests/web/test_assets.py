@@ -9,7 +9,7 @@ from flask import Flask
 
 from iiifserver.urls import Urls
 from iiifserver.web.assets import MAX_FILES, Assets
-from iiifserver.web.pages import Listing, Site, blueprint
+from iiifserver.web.pages import About, Listing, Site, blueprint
 
 SCRIPT = b"let a = 1;\n" * 50
 
@@ -27,7 +27,8 @@ def folder(tmp_path):
 
 @pytest.fixture
 def get(folder):
-    site = Site({}, ("en",), lambda: Urls("http://x"), lambda path: Listing({}))
+    about = About({}, ("en",))
+    site = Site(lambda: about, lambda: Urls("http://x"), lambda path: Listing({}))
     assets = Assets(folder)
     app = Flask(__name__, static_folder=None)
     app.register_blueprint(blueprint(site, assets))
