@@ -89,6 +89,7 @@ SHEETS: dict[str, tuple[Column, ...]] = {
         _words("name", required=True),
         Column("part_of", refers_to="Agents"),
         Column("homepage", cells.address),
+        Column("logo", cells.address),
         _words("role"),
         _NOTE,
         _UNREVIEWED,
