@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from iiifserver.errors import InvalidExhibition, InvalidValue, Mistake
+from iiifserver.publish.columns import known_headings
 from iiifserver.publish.export import settings, write_files
 from iiifserver.publish.reading import PAGES_FILE, read_tables
 from iiifserver.publish.starter import help_text
-from iiifserver.publish.tables import SEPARATOR, Sheet, Tables, read_csv
+from iiifserver.publish.tables import SEPARATOR, Cell, Sheet, Tables, column_letters, read_csv
 
 
 def convert(source: Path, target: Path) -> tuple[Mistake, ...]:
@@ -35,13 +36,46 @@ def convert(source: Path, target: Path) -> tuple[Mistake, ...]:
 
 
 def _with_pages(source: Path, tables: Tables) -> Tables:
-    """Return *tables* with the pages whose identifiers are kept beside a workbook."""
+    """Return *tables* with the identifiers of pages that are kept beside a workbook."""
     kept = (source.parent if source.is_file() else source) / PAGES_FILE
-    if any(sheet.name == "Pages" and sheet.rows for sheet in tables.sheets) or not kept.exists():
-        return tables
-    others = (sheet for sheet in tables.sheets if sheet.name != "Pages")
-    pages = read_csv(kept, "Pages")
-    return Tables((*others, *pages.sheets), (*tables.mistakes, *pages.mistakes))
+    if not kept.exists() or (source.is_dir() and not any(source.glob("*.[xX][lL][sS][xX]"))):
+        return tables  # a folder of files: they are in the sheet
+    [pages], mistakes = read_csv(kept, "Pages")
+    sheets = [sheet for sheet in tables.sheets if sheet.name != "Pages"]
+    own = [sheet for sheet in tables.sheets if sheet.name == "Pages"]
+    sheets.append(_completed(own[0], pages) if own else pages)
+    return Tables(tuple(sheets), (*tables.mistakes, *mistakes))
+
+
+_Fields = dict[str, str]
+
+
+def _completed(own: Sheet, kept: Sheet) -> Sheet:
+    """Return the author's sheet of pages with what is remembered of them, in one sheet."""
+    names, rows = _fields(own)
+    more, remembered = _fields(kept)
+    known = {_page(row): row for row in remembered}
+    whole = [{**known.pop(_page(row), {}), **{n: v for n, v in row.items() if v}} for row in rows]
+    header = [*names, *(name for name in more if name not in names)]
+    table = [header, *([row.get(name, "") for name in header] for row in [*whole, *known.values()])]
+    cells = [
+        tuple(Cell(f"{column_letters(x)}{y}", text) for x, text in enumerate(line))
+        for y, line in enumerate(table, start=1)
+    ]
+    return Sheet(own.name, cells[0], tuple(cells[1:]))
+
+
+def _fields(sheet: Sheet) -> tuple[list[str], list[_Fields]]:
+    """Return the headings of a sheet as the program calls them, and its rows by heading."""
+    written = [cell.value for cell in sheet.header]
+    found = zip(written, known_headings(sheet.name, written), strict=True)
+    names = [heading.name if heading else name for name, heading in found]
+    texts = ([cell.value for cell in row] for row in sheet.rows)
+    return names, [dict(zip(names, row, strict=False)) for row in texts]
+
+
+def _page(row: _Fields) -> tuple[str, str, str]:
+    return row.get("record", ""), row.get("file", ""), row.get("leaf", "")
 
 
 def _languages(sheets: tuple[Sheet, ...]) -> list[str]:

@@ -123,7 +123,7 @@ def _called(heading: Heading, spoken: str) -> str:
 
 
 def _value(heading: Heading, example: Mapping[str, Any], languages: Sequence[str]) -> str:
-    """Return the example's value; an identifier for a needed text that is in no such language."""
+    """Return the example's value; the identifier for a name that is in none of *languages*."""
     column = heading.column
     if column.name == "languages":
         return f"{SEPARATOR} ".join(languages)
@@ -131,6 +131,7 @@ def _value(heading: Heading, example: Mapping[str, Any], languages: Sequence[str
     if not isinstance(value, dict):
         return str(value)
     spoken = {tag: value.get(speaks(tag) or "", "") for tag in languages}
-    if column.required and not any(spoken.values()):
+    texts = (name for name, text in example.items() if isinstance(text, dict))
+    if column.name == next(texts) and not any(spoken.values()):  # its first text is its name
         spoken[languages[0]] = next(iter(example.values()))
     return str(spoken[heading.language or ""])
