@@ -275,7 +275,9 @@ def prune(keep: int, **where: Any) -> None:
     from .publish.edition import prune
 
     done = prune(_config(**where).data, keep)
-    click.echo(f"{done.editions} editions and {done.objects} objects deleted")
+    click.echo(
+        f"{done.editions} editions, {done.objects} objects, {done.pyramids} pyramids deleted"
+    )
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
     {data}/editions/000007.json        what is published, and where each scan lies
     {data}/objects/{2}/{sha256}        the documents of one record, chapter or exhibition
+    {data}/pyramids/{digest}.tif       what scans are served from that are slow themselves
 
 An object begins with a line of JSON, which says where in it each document stands, in each content
 coding and *unlinked*: with `MARK` in place of base_url. Whatever else has the address of a record
@@ -117,6 +118,11 @@ def object_path(data: Path, digest: str) -> Path:
     return data / "objects" / digest[:2] / digest
 
 
+def pyramid_path(data: Path, name: str) -> Path:
+    """Return where the pyramid of this name lies."""
+    return data / "pyramids" / name
+
+
 def read_index(data: Path, number: int) -> dict[str, Any]:
     """Return the index of edition *number*.
 
@@ -144,7 +150,7 @@ def read(data: Path, number: int) -> Edition:
         number=number,
         base_url=index["base_url"],
         follows_server=index["follows_server"],
-        images=Listed(_Files(Path(index["images_root"]), index["images"])),
+        images=Listed(_Files(data, Path(index["images_root"]), index["images"])),
         site=index["site"],
         units=index["units"],
         data=data,
@@ -199,12 +205,15 @@ def read_unit(path: Path) -> Unit:
 class _Files(Mapping[str, tuple[Path, str | None]]):
     """The scans of an edition, each made a path when it is asked for: there may be many."""
 
+    data: Path
     root: Path
     entries: Mapping[str, Mapping[str, Any]]
 
     def __getitem__(self, identifier: str) -> tuple[Path, str | None]:
         entry = self.entries[identifier]
-        return self.root / entry["file"], entry["rights"]
+        pyramid = entry.get("pyramid")
+        path = pyramid_path(self.data, pyramid) if pyramid else self.root / entry["file"]
+        return path, entry["rights"]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)

@@ -1,94 +1,36 @@
 """Scan -> pyramid: a tiled TIFF of JPEG tiles, full size and every half, as pages of one file.
 
-A pyramid is made aside, read again, and only then gets its name. The name is that of its content:
-the scan's checksum, the leaf, and the form. So a replaced scan never meets an old pyramid, and a
-scan that was moved keeps its own. Memory does not grow with the height of a scan; what cannot be
-read row by row from the top is first laid down as plain samples, in a file beside the target.
+A pyramid is made aside, read again, and only then gets its name. Memory does not grow with the
+height of a scan: what cannot be read row by row from the top is first laid down as plain samples,
+in a file beside the target.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
-import itertools
 import os
-import shutil
 import struct
-import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyvips
 
-from iiifserver.config import Config, background_rgb
 from iiifserver.errors import BrokenSource
 
+from .aside import beside, place
 from .containers import describe_page, heic_profile, pdf_strips, read_heic
+from .form import Form
 from .headers import Header
 from .headers.tiff import read_directories
 from .headers.window import Window
 from .plan import Box
 from .render import TURNS, flattened, from_samples, read_level, to_srgb
 
-EDITION_OF_PYRAMIDS = 1
-"""Part of every name: raised when the same scan begins to give another pyramid."""
-_ASIDE = ".aside-"
-_SMALL_TILES = 4
-_MOST_STEP = 4
 _STRIP_BYTES = 64 << 20
 _WIDTH, _HEIGHT = 256, 257
 _BLOCK = 16  # what JPEG codes together, chroma subsampled
 _CLASSIC_PIXELS = 1 << 30  # a classic TIFF ends at 4 GiB, and noise takes 2 bytes a pixel
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """How pyramids are written: side of a tile, quality of JPEG, colour behind what is clear."""
-
-    tile: int = 512
-    quality: int = 85
-    background: tuple[int, int, int] = (255, 255, 255)
-
-    @classmethod
-    def of(cls, config: Config) -> Form:
-        """Return the form that *config* sets."""
-        background = background_rgb(config.background)
-        return cls(config.pyramid_tile, config.pyramid_quality, background)
-
-
-def needs_pyramid(header: Header, leaf: int, form: Form) -> bool:
-    """Return whether a scan is to be served from a pyramid of our own.
-
-    It is not if it is a pyramid whose tiles can be sent as they are, or small: a tile from a flat
-    JPEG of four tiles costs twice as much as one from its pyramid, and more the larger it is.
-    """
-    if leaf or header.format in ("pdf", "heic"):
-        return True
-    small = _SMALL_TILES * form.tile**2
-    if header.width * header.height <= small:
-        return False
-    coarsest = header.levels[-1]
-    return not (
-        header.format == "tiff"
-        and header.tile_size is not None
-        and all(128 <= side <= 2048 for side in header.tile_size)
-        and header.bits == 8
-        and header.orientation == 1
-        and not header.profile
-        and not header.raw_ycbcr
-        and coarsest.width * coarsest.height <= small
-        and all(b.scale <= _MOST_STEP * a.scale for a, b in itertools.pairwise(header.levels))
-    )
-
-
-def pyramid_name(checksum: str, leaf: int, form: Form) -> str:
-    """Return the name of the pyramid of picture *leaf* of a scan with this checksum."""
-    text = repr((EDITION_OF_PYRAMIDS, checksum, leaf, form))
-    return f"{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}.tif"
 
 
 def build(scan: Path, leaf: int, target: Path, form: Form) -> None:
@@ -98,8 +40,7 @@ def build(scan: Path, leaf: int, target: Path, form: Form) -> None:
         BrokenSource: the scan cannot be decoded.
     """
     header = describe_page(scan, leaf)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _beside(target) as folder:
+    with beside(target) as folder:
         made = folder / "pyramid.tif"
         try:
             _write(_pixels(scan, leaf, header, form, folder), made, form)
@@ -107,50 +48,7 @@ def build(scan: Path, leaf: int, target: Path, form: Form) -> None:
         except pyvips.Error as error:
             why = " ".join(str(error).split())[:300].replace(str(scan), scan.name)
             raise BrokenSource(f"it cannot be decoded: {why}") from error
-        _sync(made)
-        made.replace(target)
-    _sync(target.parent)
-
-
-def sweep_aside(folder: Path) -> None:
-    """Delete what was left in *folder* by those who were killed, unless somebody is at work."""
-    if not folder.is_dir():
-        return
-    with _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB) as alone:
-        for left in folder.glob(f"{_ASIDE}*") if alone else ():
-            shutil.rmtree(left, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """Make a folder beside *target* for as long as the work takes."""
-    with _locked(target.parent, fcntl.LOCK_SH):
-        folder = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=target.parent))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, how: int) -> Iterator[bool]:
-    """Lock *folder*; the system takes the lock back from a process that is killed."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, how)
-        yield True
-    except BlockingIOError:
-        yield False
-    finally:
-        os.close(handle)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        place(made, target)
 
 
 # -- from the scan to upright 8-bit samples

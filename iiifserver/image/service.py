@@ -51,12 +51,7 @@ class Image:
     @property
     def tile(self) -> Dimensions:
         """The tile size to advertise: the file's own where it is tiled."""
-        stored = self.header.tile_size
-        return (
-            Dimensions(*stored)
-            if stored and min(stored) >= 128 and max(stored) <= 2048
-            else DEFAULT_TILE
-        )
+        return tile_of(self.header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +71,7 @@ class Images:
         self._sources = sources
         self._renderer = renderer
         self._encoding = encoding_of(config)
-        self._most_bytes = config.max_decoder_mib << 20
-        self._most_pixels = config.max_source_pixels
+        self._config = config
         self._headers: OrderedDict[tuple[str, str], Header] = OrderedDict()
         self._lock = threading.Lock()
         self._settings = repr((EDITION_OF_PIXELS, self._encoding, self.limits))
@@ -141,17 +135,29 @@ class Images:
         except BrokenSource as error:
             why = f"{source.identifier}: {error}"
             raise BrokenSource(why, parameter="identifier") from error
-        pixels = header.width * header.height
-        if pixels > self._most_pixels:
-            why = f"{source.identifier} has {pixels:,} pixels; {self._most_pixels:,} are allowed"
-            raise SourceTooLarge(why, parameter="identifier")
-        if header.decode_bytes > self._most_bytes:
-            why = (
-                f"{source.identifier} would need {header.decode_bytes >> 20:,} MiB to decode; "
-                f"{self._most_bytes >> 20:,} are allowed"
-            )
-            raise SourceTooLarge(why, parameter="identifier")
+        check_cost(source.identifier, header, self._config)
         return header
+
+
+def check_cost(name: str, header: Header, config: Config) -> None:
+    """Raise SourceTooLarge if decoding a scan would cost more than *config* allows."""
+    pixels, most_pixels = header.width * header.height, config.max_source_pixels
+    if pixels > most_pixels:
+        why = f"{name} has {pixels:,} pixels; {most_pixels:,} are allowed"
+        raise SourceTooLarge(why, parameter="identifier")
+    if header.decode_bytes > config.max_decoder_mib << 20:
+        why = (
+            f"{name} would need {header.decode_bytes >> 20:,} MiB to decode; "
+            f"{config.max_decoder_mib:,} are allowed"
+        )
+        raise SourceTooLarge(why, parameter="identifier")
+
+
+def tile_of(header: Header) -> Dimensions:
+    """Return the tile size to advertise: the file's own where it is tiled."""
+    stored = header.tile_size
+    own = stored and min(stored) >= 128 and max(stored) <= 2048
+    return Dimensions(*stored) if stored and own else DEFAULT_TILE
 
 
 def limits_of(config: Config) -> Limits:

@@ -109,8 +109,8 @@ def _digest(*values: object) -> str:
 def _scans_of(
     records: Sequence[Record], scans: Mapping[str, Scan]
 ) -> list[tuple[str, int, int, tuple[tuple[int, int], ...]]]:
-    """Return what documents show of the scans of *records*, which is all but their identity."""
-    return [(page.image, *scans[page.image][1:]) for record in records for page in record.pages]
+    """Return what documents show of the scans of *records*, which is their sizes."""
+    return [(page.image, *scans[page.image].shown) for record in records for page in record.pages]
 
 
 def narrowed(exhibition: Exhibition, record: Record) -> Exhibition:
@@ -190,7 +190,7 @@ def _pictures(records: Iterable[Record], scans: Mapping[str, Scan]) -> Pictures:
     from iiifserver.presentation.canvases import Picture
 
     return {
-        page.image: Picture(page.image, *scans[page.image][1:])
+        page.image: Picture(page.image, *scans[page.image].shown)
         for record in records
         for page in record.pages
     }

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from iiifserver.config import Config
 from iiifserver.edition import (
     FORMAT,
     current,
@@ -31,6 +32,7 @@ from iiifserver.errors import ConfigurationError
 
 from .memory import Memory, remember
 from .objects import Packed, relinked
+from .pyramids import Wanted, make_pyramids, sweep
 
 KEPT = 10
 """Editions that `prune` keeps unless told otherwise."""
@@ -56,6 +58,7 @@ class Pruned(NamedTuple):
 
     editions: int
     objects: int
+    pyramids: int
 
 
 def index_of(
@@ -93,6 +96,14 @@ class Store:
             with contextlib.suppress(FileExistsError):
                 self._write(path, packed.body)
 
+    def make(self, pyramids: Mapping[str, Wanted], config: Config) -> None:
+        """Make the pyramids that are not there.
+
+        Raises:
+            InvalidExhibition: as `make_pyramids` does.
+        """
+        make_pyramids(pyramids, config)
+
     def has(self, digest: str) -> bool:
         """Return whether there is such an object."""
         return object_path(self.data, digest).exists()
@@ -125,6 +136,9 @@ class Unwritten(Store):
 
     def put(self, packed: Packed) -> None:
         """Leave *packed* unwritten."""
+
+    def make(self, pyramids: Mapping[str, Wanted], config: Config) -> None:
+        """Leave *pyramids* unmade."""
 
     def keep(self, settings: str, memory: Memory) -> None:
         """Leave *memory* unwritten."""
@@ -216,7 +230,7 @@ def relink(data: Path, base_url: str, *, follows_server: bool, write: Write | No
 
 
 def prune(data: Path, keep: int = KEPT) -> Pruned:
-    """Delete all but the newest *keep* editions, and the objects that no kept one names.
+    """Delete all but the newest *keep* editions, and what no kept one names.
 
     An edition that a server may still be answering from is kept too.
 
@@ -229,15 +243,15 @@ def prune(data: Path, keep: int = KEPT) -> Pruned:
         recent = time.time() - _STILL_SERVED_S
         kept = {n for n, until in zip(found, superseded, strict=False) if until > recent}
         kept |= set(found[-keep:])
-        named = {
-            unit["object"] for number in kept for unit in read_index(data, number)["units"].values()
-        }
+        indexes = [read_index(data, number) for number in kept]
+        named = {unit["object"] for index in indexes for unit in index["units"].values()}
+        served = {image.get("pyramid") for index in indexes for image in index["images"].values()}
         gone = [index_path(data, number) for number in found if number not in kept]
         gone_objects = [path for path in _files(data / "objects") if path.name not in named]
         left_aside = [path for path in _files(data / "editions") if path.name.startswith(_ASIDE)]
         for path in (*gone, *gone_objects, *left_aside):  # an index before what it names
             path.unlink(missing_ok=True)
-        return Pruned(len(gone), len(gone_objects))
+        return Pruned(len(gone), len(gone_objects), sweep(data, served))
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -17,12 +17,19 @@ import orjson
 
 
 class Scan(NamedTuple):
-    """A header that was read: of which file, and what the Image API publishes of it."""
+    """A header that was read: of which content, and what the Image API publishes of it."""
 
     identity: str
     width: int
     height: int
     sizes: tuple[tuple[int, int], ...]
+    pyramid: str = ""
+    """The name of the pyramid that it is served from; empty if it is served as it is."""
+
+    @property
+    def shown(self) -> tuple[int, int, tuple[tuple[int, int], ...]]:
+        """What documents show of it."""
+        return self.width, self.height, self.sizes
 
 
 class Made(NamedTuple):
@@ -35,7 +42,7 @@ class Made(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Scans by their file, documents by their identifier."""
+    """Scans and documents by their identifiers."""
 
     scans: Mapping[str, Scan]
     units: Mapping[str, Made]
@@ -49,8 +56,8 @@ def recall(data: Path, settings: str) -> Memory:
         if held["settings"] != settings:
             return nothing
         scans = {
-            file: Scan(identity, width, height, tuple((w, h) for w, h in sizes))
-            for file, (identity, width, height, sizes) in held["scans"].items()
+            name: Scan(identity, width, height, tuple((w, h) for w, h in sizes), pyramid)
+            for name, (identity, width, height, sizes, pyramid) in held["scans"].items()
         }
         return Memory(scans, {name: Made(*values) for name, values in held["units"].items()})
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

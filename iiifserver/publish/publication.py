@@ -22,11 +22,11 @@ from .documents import Unit, units_of
 from .edition import Index, Published, Store, Unwritten, Write, index_of, relink, writing
 from .examined import examine
 from .folders import Found
-from .memory import Made, Memory, recall
+from .memory import Made, Memory, Scan, recall
 from .objects import Packed, pack, relinked
 from .pages import keep as keep_pages
 from .progress import Progress
-from .scans import File, files_of, look_at
+from .scans import File, files_of, look_at, pyramids_of, settings_of
 
 DEFAULT_BASE_URL = "http://127.0.0.1:8182"
 """Where `iiifserver serve` listens unless told otherwise."""
@@ -114,16 +114,15 @@ def _draft(folder: Path, scans: Path, config: Config, store: Store, look: Look) 
     base_url = config.base_url or (before["base_url"] if before else DEFAULT_BASE_URL)
     follows = not config.base_url and (before is None or before["follows_server"])
     root = scans.resolve()
-    files = files_of(exhibition)
-    # where pyramids are made: before the documents, which name the sizes that they hold
-    settings = repr((str(root), config.max_width, config.max_height, config.max_area))
+    files = files_of(exhibition, found.layout)
+    settings = settings_of(root, config)
     memory = recall(config.data, settings)
     seen = look_at(files, root, config, memory.scans)
-    headers = {files[name].name: scan for name, scan in seen.items()}
+    store.make(dict(pyramids_of(files, seen, root)), config)
 
     def keep(made: Mapping[str, Made]) -> None:
-        if Memory(headers, made) != memory:
-            store.keep(settings, Memory(headers, made))
+        if Memory(seen, made) != memory:
+            store.keep(settings, Memory(seen, made))
 
     units = list(units_of(exhibition, seen))
     made = _make(units, memory.units, base_url, store, keep)
@@ -131,7 +130,7 @@ def _draft(folder: Path, scans: Path, config: Config, store: Store, look: Look) 
         base_url,
         {unit.identifier: _entry(unit, made[unit.identifier]) for unit in units},
         root,
-        {name: _image(file) for name, file in files.items()},
+        {name: _image(file, seen[name]) for name, file in files.items()},
         _site(exhibition),
         follows_server=follows,
     )
@@ -185,8 +184,8 @@ def _entry(unit: Unit, made: Made) -> dict[str, str]:
     return {"kind": unit.kind, "content": made.content, "object": made.object}
 
 
-def _image(file: File) -> dict[str, str | None]:
-    return {"file": file.name, "rights": file.rights}
+def _image(file: File, scan: Scan) -> dict[str, str | None]:
+    return {"file": file.name, "rights": file.rights, "pyramid": scan.pyramid or None}
 
 
 def _site(exhibition: Exhibition) -> dict[str, Any]:

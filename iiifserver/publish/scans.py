@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from iiifserver.config import Config
 from iiifserver.errors import InvalidExhibition, Mistake, RequestError
-from iiifserver.image.service import Images
+from iiifserver.image.containers import describe_page
+from iiifserver.image.form import Form, needs_pyramid, pyramid_name
+from iiifserver.image.info import listed_sizes
+from iiifserver.image.plan import Dimensions
+from iiifserver.image.service import check_cost, limits_of, tile_of
 from iiifserver.records import Exhibition
-from iiifserver.sources import Listed
 
+from .layout import Layout
 from .memory import Scan
+from .pyramids import Wanted
 
 
 class File(NamedTuple):
@@ -23,24 +27,25 @@ class File(NamedTuple):
     rights: str | None
     leaf: int = 0
     """Which of the pictures in the file, from 0."""
+    checksum: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Another one means other pixels."""
+        return f"{self.checksum}-{self.leaf}"
 
 
-class _NoPixels:
-    """A renderer for those who only read headers."""
-
-    def render(self, job: object) -> bytes:
-        """Refuse: publishing needs no picture."""
-        raise NotImplementedError(job)
-
-
-def files_of(exhibition: Exhibition) -> dict[str, File]:
+def files_of(exhibition: Exhibition, layout: Layout) -> dict[str, File]:
     """Return the scan of each page by its identifier in the Image API."""
     return {
         page.image: File(
-            f"{record.identifier}/{page.file}", record.rights or exhibition.rights, page.leaf
+            f"{record.identifier}/{page.file}",
+            record.rights or exhibition.rights,
+            page.leaf,
+            slot.leaf.checksum,
         )
         for record in exhibition.records
-        for page in record.pages
+        for page, slot in zip(record.pages, layout.slots[record.identifier], strict=True)
     }
 
 
@@ -49,42 +54,49 @@ def look_at(
 ) -> dict[str, Scan]:
     """Return what the header of each scan says, by its identifier; what is *known* is not read.
 
-    A scan is known if its size, time of change and inode are.
-
     Raises:
         InvalidExhibition: scans that cannot be read, all of them.
     """
-    listed = Listed({name: (root / file.name, file.rights) for name, file in files.items()})
-    images = Images(listed, config, _NoPixels())
     found: dict[str, Scan] = {}
     mistakes: list[Mistake] = []
     for name, file in files.items():
-        if file.leaf:
-            reason = f"{file.name}: picture {file.leaf + 1} of a file cannot be served yet"
-            mistakes.append(Mistake("Images", "", file.name, reason))
-            continue
+        scan = known.get(name)
         try:
-            identity = _identity(f"{root}/{file.name}")
-            scan = known.get(file.name)
-            unchanged = scan if scan and scan.identity == identity else None
-            found[name] = unchanged or _read(name, identity, images)
-        except (RequestError, OSError) as error:
-            mistakes.append(Mistake("Images", "", file.name, f"{file.name}: {_why(error)}"))
+            unchanged = scan if scan and scan.identity == file.identity else None
+            found[name] = unchanged or _read(file, root, config)
+        except RequestError as error:
+            mistakes.append(Mistake("Images", "", file.name, f"{file.name}: {error}"))
     if mistakes:
         raise InvalidExhibition(mistakes)
     return found
 
 
-def _identity(path: str) -> str:
-    status = os.stat(path)  # noqa: PTH116 - one a page, and there may be many
-    return f"{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ino:x}"
+def settings_of(root: Path, config: Config) -> str:
+    """Return all but the files that decides what `look_at` finds."""
+    costs = (config.max_source_pixels, config.max_decoder_mib)
+    return repr((str(root), limits_of(config), Form.of(config), costs))
 
 
-def _read(name: str, identity: str, images: Images) -> Scan:
-    image = images.describe(name)
-    sizes = tuple((size.width, size.height) for size in images.sizes(image))
-    return Scan(identity, *image.dimensions, sizes)
+def pyramids_of(
+    files: Mapping[str, File], scans: Mapping[str, Scan], root: Path
+) -> Iterator[tuple[str, Wanted]]:
+    """Yield the name of each pyramid that the scans need, and what it is made from."""
+    for name, file in files.items():
+        if scans[name].pyramid:
+            yield scans[name].pyramid, Wanted(file.name, root / file.name, file.leaf)
 
 
-def _why(error: Exception) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error)
+def _read(file: File, root: Path, config: Config) -> Scan:
+    header = describe_page(root / file.name, file.leaf)
+    check_cost("it", header, config)
+    form = Form.of(config)
+    needed = needs_pyramid(header, file.leaf, form)
+    tile = Dimensions(form.tile, form.tile) if needed else tile_of(header)
+    sizes = listed_sizes(Dimensions(header.width, header.height), tile, limits_of(config))
+    return Scan(
+        file.identity,
+        header.width,
+        header.height,
+        tuple((size.width, size.height) for size in sizes),
+        pyramid_name(file.checksum, file.leaf, form) if needed else "",
+    )

@@ -20,8 +20,10 @@ from pixels import as_srgb, asked, cmyk_profile, difference, seen, served, tiles
 from iiifserver.config import Config
 from iiifserver.errors import BrokenSource
 from iiifserver.image import containers
-from iiifserver.image.build import Form, build, needs_pyramid, pyramid_name, sweep_aside
+from iiifserver.image.aside import sweep_aside
+from iiifserver.image.build import build
 from iiifserver.image.containers import describe_page
+from iiifserver.image.form import Form, needs_pyramid, pyramid_name
 from iiifserver.image.headers import Header, Level
 
 SMALL = Form(tile=128)
@@ -279,7 +281,8 @@ def test_a_pyramid_that_is_there_stays_when_its_scan_breaks(tmp_path: Path) -> N
 DYING = """
 import os, signal, sys, threading
 from pathlib import Path
-from iiifserver.image.build import Form, build
+from iiifserver.image.build import build
+from iiifserver.image.form import Form
 
 scan, target, when = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 
@@ -320,8 +323,8 @@ def test_what_another_process_is_at_is_not_swept(tmp_path: Path) -> None:
     working = """if True:
         import sys
         from pathlib import Path
-        from iiifserver.image.build import _beside
-        with _beside(Path(sys.argv[1])) as folder:
+        from iiifserver.image.aside import beside
+        with beside(Path(sys.argv[1])) as folder:
             print(folder, flush=True)
             sys.stdin.read()
     """
@@ -343,7 +346,8 @@ def test_what_another_process_is_at_is_not_swept(tmp_path: Path) -> None:
 WEIGHED = """
 import json, sys, threading
 from pathlib import Path
-from iiifserver.image.build import Form, build
+from iiifserver.image.build import build
+from iiifserver.image.form import Form
 
 peak = 0
 stop = threading.Event()

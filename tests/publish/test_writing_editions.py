@@ -100,7 +100,7 @@ def test_prune_leaves_what_kept_editions_need(small):
     before = small.objects()
     done = prune(small.data, keep=2)
     assert numbers(small.data) == [3, 4]
-    assert done == (2, len(before - small.objects()))
+    assert done == (2, len(before - small.objects()), 0)
     assert done.objects >= 2
     rollback(small.data, 3)
     assert label(small.data) == "Third"
@@ -116,7 +116,7 @@ def whole(data: Path) -> None:
 
 def test_prune_keeps_what_a_server_may_still_answer_from(small):
     change(small, "Second")
-    assert prune(small.data, keep=1) == (0, 0)
+    assert prune(small.data, keep=1) == (0, 0, 0)
     age(small.data)
     assert prune(small.data, keep=1).editions == 1
 
