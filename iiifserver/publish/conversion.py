@@ -26,12 +26,15 @@ def convert(source: Path, target: Path) -> tuple[Mistake, ...]:
     sheets, mistakes = _with_pages(source, read_tables(source))
     if any(mistake.severity == "error" for mistake in mistakes):
         raise InvalidExhibition(mistakes)
-    if target.suffix.lower() == ".xlsx":
-        from iiifserver.publish.workbook import write_workbook  # takes 0.2 s to import
+    try:
+        if target.suffix.lower() == ".xlsx":
+            from iiifserver.publish.workbook import write_workbook  # takes 0.2 s to import
 
-        write_workbook(sheets, target, help_text(_languages(sheets), "xlsx").splitlines())
-    else:
-        write_files(sheets, target)
+            write_workbook(sheets, target, help_text(_languages(sheets), "xlsx").splitlines())
+        else:
+            write_files(sheets, target)
+    except OSError as error:
+        raise InvalidValue(f"{target} cannot be written: {error.strerror or error}") from error
     return mistakes
 
 

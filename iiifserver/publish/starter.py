@@ -36,15 +36,19 @@ def make_starter(
     first_steps = _starter()["texts"]["next"].lstrip().format(folder=folder.name or ".")
     text = f"{first_steps}\n{help_text(languages, form)}"
     record = _starter()["example"]["Records"]["record"]
-    (folder / _IMAGES / record).mkdir(parents=True)
-    if form == "xlsx":
-        from iiifserver.publish.workbook import write_workbook  # takes 0.2 s to import
+    try:
+        (folder / _IMAGES / record).mkdir(parents=True)
+        readme = _starter()["texts"]["images"].lstrip()
+        (folder / _IMAGES / "README.md").write_text(readme, "utf-8")
+        if form == "xlsx":
+            from iiifserver.publish.workbook import write_workbook  # takes 0.2 s to import
 
-        write_workbook(sheets, folder / WORKBOOK, text.splitlines())
-    else:
-        write_files(sheets, folder)
-        (folder / "README.md").write_text(text, "utf-8")
-    (folder / _IMAGES / "README.md").write_text(_starter()["texts"]["images"].lstrip(), "utf-8")
+            write_workbook(sheets, folder / WORKBOOK, text.splitlines())
+        else:
+            write_files(sheets, folder)
+            (folder / "README.md").write_text(text, "utf-8")
+    except OSError as error:
+        raise InvalidValue(f"{folder} cannot be filled: {error.strerror or error}") from error
     return tuple(sorted(_names(folder)))
 
 

@@ -87,6 +87,13 @@ def test_nothing_is_overwritten(tmp_path):
             convert(DEMO, tmp_path / name)
 
 
+def test_place_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    for name in ("nowhere/a.xlsx", "file/files"):
+        with pytest.raises(InvalidValue, match="cannot be written"):
+            convert(DEMO, tmp_path / name)
+
+
 def test_sheets_that_cannot_be_read_are_not_converted(tmp_path):
     (tmp_path / "records.csv").write_text("record\n", encoding="utf-8")
     with pytest.raises(InvalidExhibition, match=r"exhibition\.toml"):

@@ -99,6 +99,12 @@ def test_nothing_is_overwritten(tmp_path, form):
         make_starter(tmp_path / "a", ["en"], form=form)
 
 
+def test_place_that_cannot_be_filled_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidValue, match="cannot be filled"):
+        make_starter(tmp_path / "file" / "mine", ["en"], form="files")
+
+
 def test_empty_folder_is_filled(tmp_path):
     assert make_starter(tmp_path, ["en"], form="xlsx") == MADE["xlsx"]
 

@@ -1,6 +1,8 @@
 """Sheets as rows of cells."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from iiifserver.errors import InvalidExhibition
 from iiifserver.publish import tables
@@ -142,3 +144,17 @@ def test_toml_that_sets_no_text_is_refused(tmp_path, text):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InvalidExhibition, match=r"^Exhibition: a\.toml: "):
         read_toml(path, "Exhibition")
+
+
+@given(st.binary(max_size=200) | st.text('ab,;\t"\r\n_', max_size=60).map(str.encode))
+def test_any_bytes_are_a_sheet_or_a_mistake(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(content)
+    for read in (read_csv, read_toml):
+        try:
+            [sheet] = read(path, "Exhibition").sheets
+        except InvalidExhibition as error:
+            told = [str(mistake) for mistake in error.mistakes]
+            assert told[0].startswith("Exhibition: any.csv: ")
+        else:
+            assert all(len(row) >= len(sheet.header) for row in sheet.rows)
