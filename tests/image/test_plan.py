@@ -306,6 +306,15 @@ def test_what_a_format_cannot_hold_is_refused(version):
     assert plan(version, "full/16383,8/0/default.webp", wide, **limits)
 
 
+@pytest.mark.parametrize(("ending", "side"), [("jp2", 6324), ("avif", 8000)])
+def test_what_an_encoder_cannot_hold_is_refused(ending, side):
+    image = (9000, 9000)
+    assert plan(3, f"full/{side},{side}/0/default.{ending}", image)
+    error = refusal(3, f"full/{side},{side + 2}/0/default.{ending}", image=image)
+    assert (error.status, error.parameter) == (400, "format")
+    assert plan(3, f"full/{side},{side + 2}/0/default.jpg", image)
+
+
 # -- 4.8 (3.0) and 4.7 (2.1): the canonical URI
 
 _SMALL = {"max_width": 200}
