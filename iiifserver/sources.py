@@ -63,8 +63,12 @@ def _source(identifier: str, path: Path, rights: str | None = None) -> Source:
         status = path.stat()
     except OSError as error:
         raise _nothing(identifier) from error
-    identity = f"{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ino:x}"
-    return Source(identifier, path, status.st_size, identity, rights)
+    return Source(identifier, path, status.st_size, identity_of(status), rights)
+
+
+def identity_of(status: os.stat_result) -> str:
+    """Return what tells a file from the one that replaces it: size, time of change, inode."""
+    return f"{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ino:x}"
 
 
 def _nothing(identifier: str) -> NotFound:

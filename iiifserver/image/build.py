@@ -17,6 +17,7 @@ import numpy as np
 import pyvips
 
 from iiifserver.errors import BrokenSource
+from iiifserver.sources import identity_of
 
 from .aside import beside, place
 from .containers import describe_page, heic_profile, pdf_strips, read_heic
@@ -33,11 +34,11 @@ _BLOCK = 16  # what JPEG codes together, chroma subsampled
 _CLASSIC_PIXELS = 1 << 30  # a classic TIFF ends at 4 GiB, and noise takes 2 bytes a pixel
 
 
-def build(scan: Path, leaf: int, target: Path, form: Form) -> None:
+def build(scan: Path, leaf: int, state: str, target: Path, form: Form) -> None:
     """Make the pyramid of picture *leaf* of *scan* at *target*, whole or not at all.
 
     Raises:
-        BrokenSource: the scan cannot be decoded.
+        BrokenSource: the scan cannot be decoded, or is not in *state* (see `identity_of`) any more.
     """
     header = describe_page(scan, leaf)
     with beside(target) as folder:
@@ -48,7 +49,16 @@ def build(scan: Path, leaf: int, target: Path, form: Form) -> None:
         except pyvips.Error as error:
             why = " ".join(str(error).split())[:300].replace(str(scan), scan.name)
             raise BrokenSource(f"it cannot be decoded: {why}") from error
+        if not _is_in(state, scan):
+            raise BrokenSource("it was replaced while it was read: publish again")
         place(made, target)
+
+
+def _is_in(state: str, scan: Path) -> bool:
+    try:
+        return identity_of(scan.stat()) == state
+    except OSError:
+        return False
 
 
 # -- from the scan to upright 8-bit samples

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 from iiifserver.errors import Mistake
 from iiifserver.image.examine import Facts
-from iiifserver.sources import MOST_FILES, SUFFIXES, natural
+from iiifserver.sources import MOST_FILES, SUFFIXES, identity_of, natural
 
 SCANS = SUFFIXES | {".heic", ".heif", ".hif", ".pdf"}
 """The endings of files that can be pages."""
@@ -137,7 +137,7 @@ def _files(folder: str, entry: os.DirEntry[str], mistakes: list[Mistake]) -> Ite
             reason = f"files with {ending} are not shown as pages"
             mistakes.append(_about(shown, reason, "warning"))
         else:
-            identity = f"{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ino:x}"
+            identity = identity_of(status)
             yield ScanFile(folder, name, Path(each.path), identity, status.st_size)
 
 

@@ -23,7 +23,9 @@ class Wanted(NamedTuple):
 
     shown: str
     path: Path
-    leaf: int = 0
+    leaf: int
+    state: str
+    """Of the file when its checksum was taken, as `identity_of` tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Build:
         """Return where the pyramid is, after making it."""
         from iiifserver.image.build import build  # it loads libvips
 
-        build(self.scan.path, self.scan.leaf, self.target, self.form)
+        build(self.scan.path, self.scan.leaf, self.scan.state, self.target, self.form)
         return self.target
 
 

@@ -28,6 +28,8 @@ class File(NamedTuple):
     leaf: int = 0
     """Which of the pictures in the file, from 0."""
     checksum: str = ""
+    state: str = ""
+    """Of the file when its checksum was taken: its size, time of change and inode."""
 
     @property
     def identity(self) -> str:
@@ -43,6 +45,7 @@ def files_of(exhibition: Exhibition, layout: Layout) -> dict[str, File]:
             record.rights or exhibition.rights,
             page.leaf,
             slot.leaf.checksum,
+            slot.scan.identity if slot.scan else "",
         )
         for record in exhibition.records
         for page, slot in zip(record.pages, layout.slots[record.identifier], strict=True)
@@ -83,7 +86,7 @@ def pyramids_of(
     """Yield the name of each pyramid that the scans need, and what it is made from."""
     for name, file in files.items():
         if scans[name].pyramid:
-            yield scans[name].pyramid, Wanted(file.name, root / file.name, file.leaf)
+            yield scans[name].pyramid, Wanted(file.name, root / file.name, file.leaf, file.state)
 
 
 def _read(file: File, root: Path, config: Config) -> Scan:

@@ -25,6 +25,7 @@ from iiifserver.image.build import build
 from iiifserver.image.containers import describe_page
 from iiifserver.image.form import Form, needs_pyramid, pyramid_name
 from iiifserver.image.headers import Header, Level
+from iiifserver.sources import identity_of
 
 SMALL = Form(tile=128)
 P3 = bytes(pyvips.Image.profile_load("p3"))
@@ -45,7 +46,7 @@ DlsRf2NWh3BKDn0juxbkD8Igq3k4ZbG+JKQlkY5w/wrnh3rlcclBvLJ6ZepJXzVjBKuetCRNU3ouGmAB
 def made(scan: Path, leaf: int = 0, form: Form = SMALL) -> Path:
     """Return the pyramid of a scan, which is also the only thing in its folder."""
     target = scan.parent / "pyramids" / "p.tif"
-    build(scan, leaf, target, form)
+    build(scan, leaf, identity_of(scan.stat()), target, form)
     assert list(target.parent.iterdir()) == [target]
     return target
 
@@ -278,11 +279,21 @@ def test_a_pyramid_that_is_there_stays_when_its_scan_breaks(tmp_path: Path) -> N
     assert target.read_bytes() == body
 
 
+def test_a_scan_that_was_replaced_gives_no_pyramid_under_its_old_name(tmp_path: Path) -> None:
+    scan = make("png", tmp_path, picture(397, 593))
+    state = identity_of(scan.stat())
+    picture(397, 593, 2).save(scan)
+    with pytest.raises(BrokenSource, match="replaced"):
+        build(scan, 0, state, tmp_path / "pyramids" / "p.tif", SMALL)
+    assert list((tmp_path / "pyramids").iterdir()) == []
+
+
 DYING = """
 import os, signal, sys, threading
 from pathlib import Path
 from iiifserver.image.build import build
 from iiifserver.image.form import Form
+from iiifserver.sources import identity_of
 
 scan, target, when = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 
@@ -301,7 +312,7 @@ def watch():
 sys.addaudithook(hear)
 if when == "half written":
     threading.Thread(target=watch, daemon=True).start()
-build(scan, 0, target, Form())
+build(scan, 0, identity_of(scan.stat()), target, Form())
 """
 
 
@@ -348,6 +359,7 @@ import json, sys, threading
 from pathlib import Path
 from iiifserver.image.build import build
 from iiifserver.image.form import Form
+from iiifserver.sources import identity_of
 
 peak = 0
 stop = threading.Event()
@@ -364,7 +376,8 @@ def watch():
 before = held()
 thread = threading.Thread(target=watch)
 thread.start()
-build(Path(sys.argv[1]), 0, Path(sys.argv[2]), Form())
+scan = Path(sys.argv[1])
+build(scan, 0, identity_of(scan.stat()), Path(sys.argv[2]), Form())
 stop.set()
 thread.join()
 print(json.dumps((peak - before) / 1024))

@@ -170,10 +170,14 @@ import sys
 from pathlib import Path
 from iiifserver.config import Config
 from iiifserver.publish.pyramids import Wanted, make_pyramids
+from iiifserver.sources import identity_of
 
 if __name__ == "__main__":
     scans, data = Path(sys.argv[1]), Path(sys.argv[2])
-    wanted = {f"{path.stem}.tif": Wanted(path.name, path) for path in scans.iterdir()}
+    wanted = {
+        f"{path.stem}.tif": Wanted(path.name, path, 0, identity_of(path.stat()))
+        for path in scans.iterdir()
+    }
     make_pyramids(wanted, Config(data=data))
 """
 SCANS = 12
@@ -231,4 +235,6 @@ def test_nothing_to_make_starts_no_process(tmp_path: Path) -> None:
     folder = pyramid_path(tmp_path, "")
     folder.mkdir()
     (folder / "a.tif").touch()
-    make_pyramids({"a.tif": Wanted("a", tmp_path)}, Config(data=tmp_path), workers=Workers(1, make))
+    make_pyramids(
+        {"a.tif": Wanted("a", tmp_path, 0, "")}, Config(data=tmp_path), workers=Workers(1, make)
+    )
