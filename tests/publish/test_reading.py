@@ -162,6 +162,7 @@ def wide(text):
     [
         ("record", wide("ch05-01"), "ch05-01"),
         ("record", "ch05\u221201", "ch05-01"),
+        ("related", "r1, r2", "r1; r2"),
         ("date", wide("1972-02-24"), "1972-02-24"),
         ("viewing_direction", wide("right-to-left"), "right-to-left"),
         ("related", f"r1、r2,r3{wide(',')}r4{wide(';')}r5", "r1; r2; r3; r4; r5"),

@@ -94,11 +94,12 @@ def without_empty_settings(found):
     return {**found, "Exhibition": [list(each) for each in zip(*kept, strict=True)] or [[], []]}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(exhibitions())
 @example([sheet("Exhibition", ["exhibition", "note_en"], ["demo", "=1+1"])])
 @example([sheet("Exhibition", ["exhibition", "note_en"], ["demo", "_x0041_ _x005F_x0041_ x005F_"])])
 @example([sheet("Exhibition", ["exhibition", "note_en"], ["demo", "a\n\n b\tc 'd\" \\e"])])
+@example([sheet("Exhibition", ["exhibition", "note_en"], ["demo", "a\x7fb\x85c\u2028d"])])
 def test_what_is_exported_is_imported_as_it_was(tmp_path_factory, sheets):
     folder = tmp_path_factory.mktemp("sheets")
     write_workbook(sheets, folder / "a.xlsx", ["# Help"])
