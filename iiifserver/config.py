@@ -44,6 +44,9 @@ class Config:
     data: Path = setting(  # noqa: RUF009 - a field, and its default is frozen
         Path("var"), "Folder for what the server makes: documents, pyramids, caches"
     )
+    show_unreviewed: bool = setting(
+        False, "Whether translations that nobody has reviewed are published, each marked as such"
+    )
 
     max_width: int = setting(16_383, "Widest picture made, in pixels", least=1, most=65_500)
     max_height: int = setting(16_383, "Highest picture made, in pixels", least=1, most=65_500)

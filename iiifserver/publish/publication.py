@@ -13,7 +13,7 @@ from iiifserver.config import Config
 from iiifserver.edition import object_path, read_unit
 from iiifserver.errors import ConfigurationError, InvalidExhibition
 from iiifserver.language import LanguageMap, phrase
-from iiifserver.records import Chapter, Exhibition
+from iiifserver.records import Chapter, Exhibition, with_unreviewed
 from iiifserver.urls import Urls
 
 from .check import Review, pages_file, review
@@ -110,6 +110,8 @@ def _draft(folder: Path, scans: Path, config: Config, store: Store, look: Look) 
     exhibition = found.exhibition
     if exhibition is None:
         raise InvalidExhibition(found.mistakes)
+    if config.show_unreviewed:
+        exhibition = with_unreviewed(exhibition)
     before = _current_index(config.data)
     base_url = config.base_url or (before["base_url"] if before else DEFAULT_BASE_URL)
     follows = not config.base_url and (before is None or before["follows_server"])

@@ -113,6 +113,17 @@ def test_a_related_record_sees_the_change(small):
     assert "a2" not in inputs
 
 
+def test_unreviewed_translations_are_published_only_when_asked_for_and_marked(small):
+    sheet = small.sheets / "exhibition.toml"
+    sheet.write_text(sheet.read_text("utf-8") + 'unreviewed = ["title_ja"]\n', "utf-8")
+    run(small)
+    assert document(small, "letters", "3/collection")["label"] == {"en": ["Letters"]}
+    run(small, show_unreviewed=True)
+    label = document(small, "letters", "3/collection")["label"]
+    assert label == {"en": ["Letters"], "ja": ["手紙(未確認の翻訳)"]}
+    assert current(small.data).site["title"] == label
+
+
 def test_a_scan_of_another_size_changes_its_record(small):
     (small.scans / "b1" / "1.png").write_bytes(png(90, 70))
     assert "1 record changed, 1 chapter changed, 1 exhibition changed" in run(small)
