@@ -153,7 +153,7 @@ def _verify(path: Path, scan: Header, form: Form) -> None:
     whole = (
         (header.width, header.height) == (scan.width, scan.height)
         and header.tile_size == (form.tile, form.tile)
-        and max(last.width, last.height) <= form.tile
+        and (max(last.width, last.height) <= form.tile or min(last.width, last.height) == 1)
     )
     if not whole:
         raise BrokenSource("its pyramid is not what was to be written")

@@ -62,7 +62,7 @@ def _pdf_header(path: Path, leaf: int) -> Header:
     if leaf >= len(sizes):
         raise BrokenSource(f"the file has {len(sizes)} pages; there is no page {leaf + 1}")
     width, height = pdf_page_pixels(sizes[leaf])
-    held = OVERHEAD_BYTES + 2 * _STRIP_BYTES + path.stat().st_size
+    held = OVERHEAD_BYTES + 2 * _STRIP_BYTES  # the file itself is not held
     return Header(
         format="pdf", width=width, height=height, orientation=1,
         levels=(Level(width, height, 1),), bands=3, bits=8, alpha=False, lossless=True,

@@ -93,6 +93,24 @@ def test_a_pyramid_is_tiles_of_jpeg_at_every_half(tmp_path: Path) -> None:
     assert not needs_pyramid(header, 0, SMALL)
 
 
+@pytest.mark.parametrize(
+    ("width", "height"), [(1, 1), (128, 128), (129, 257), (1, 3000), (3000, 5), (40, 20_000)]
+)
+def test_pictures_of_any_shape_have_a_pyramid(width: int, height: int, tmp_path: Path) -> None:
+    path = made(make("png", tmp_path, white(width, height)))
+    levels = describe_page(path).levels
+    with Image.open(path) as file:
+        assert file.n_frames == len(levels)
+        for page in range(file.n_frames):
+            file.seek(page)
+            assert np.asarray(file.convert("L")).min() >= 247
+    assert (levels[0].width, levels[0].height) == (width, height)
+    assert (
+        min(levels[-1].width, levels[-1].height) == 1
+        or max(levels[-1].width, levels[-1].height) <= 128
+    )
+
+
 def test_quality_and_tile_are_those_of_the_form(tmp_path: Path) -> None:
     scan = make("png", tmp_path, picture(700, 500))
     sizes = [
