@@ -42,8 +42,8 @@ _FORMULA_ERRORS = {"#REF!", "#N/A", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#
 
 def text(value: str) -> str:
     """Return *value* with its letters composed (NFC)."""
-    if any(_is_control(letter) for letter in value):
-        proposal = "".join(letter for letter in value if not _is_control(letter))
+    if _CONTROL.search(value):
+        proposal = _CONTROL.sub("", value)
         raise InvalidValue("there is a control character in the text", proposal)
     if len(value) > MOST_LETTERS:
         raise InvalidValue(f"{len(value):,} letters are too many: at most {MOST_LETTERS:,}")
@@ -52,8 +52,7 @@ def text(value: str) -> str:
     return unicodedata.normalize("NFC", value)
 
 
-def _is_control(letter: str) -> bool:
-    return unicodedata.category(letter) == "Cc" and letter not in "\n\t"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tabs and ends of lines
 
 
 def identifier(value: str) -> str:

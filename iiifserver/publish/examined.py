@@ -111,10 +111,11 @@ def _found_out(
         for batch, facts in zip(batches, threads.map(look, batches), strict=True):
             yield from zip(batch, facts, strict=True)
 
+    threads = ThreadPoolExecutor(processes)
     try:
-        with ThreadPoolExecutor(processes) as threads:
-            yield from Progress().each(in_turn(), len(scans), "scans")
+        yield from Progress().each(in_turn(), len(scans), "scans")
     finally:
+        threads.shutdown(cancel_futures=True)  # interrupted: only what has begun is finished
         pool.close()
 
 

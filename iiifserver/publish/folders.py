@@ -88,11 +88,13 @@ def list_scans(images: Path) -> Found:
             mistakes.append(_about(name, reason, "warning"))
     mistakes.extend(_collisions((name for name in folders), "", "folder"))
     scans: dict[str, tuple[ScanFile, ...]] = {}
+    count = 0
     for name, entries in folders.items():
         files = [file for entry in entries for file in _files(name, entry, mistakes)]
         mistakes.extend(_collisions((file.name for file in files), f"{name}/", "file"))
         scans[name] = tuple(sorted(files, key=lambda file: natural(file.name)))
-        if sum(map(len, scans.values())) > MOST_FILES:
+        count += len(files)
+        if count > MOST_FILES:
             mistakes.append(_about(name, f"there are more than {MOST_FILES:,} scans", "error"))
             break
     return Found(dict(sorted(scans.items(), key=lambda each: natural(each[0]))), tuple(mistakes))

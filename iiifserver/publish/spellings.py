@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -46,6 +47,7 @@ def latin(value: str) -> str:
     return value.translate(_LOOK_ALIKES)
 
 
+@functools.lru_cache(maxsize=4096)
 def script(letter: str) -> str:
     """Return the script that the name of a letter begins with: `LATIN`, `CYRILLIC`, `CJK`, ..."""
     if not letter.isalpha():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from iiifserver.errors import Mistake
@@ -25,6 +25,9 @@ _WRITTEN = {"Cyrl": {"CYRILLIC"}, "Mong": {"MONGOLIAN"}, "Jpan": _CJK, "Hani": _
 _INVISIBLE = re.compile("[\u200b\ufeff\u2060\u202a-\u202e\u2066-\u2069\u00ad]")
 
 
+_LATIN, _CYRILLIC = re.compile("[A-Za-z\u00c0-\u024f]"), re.compile("[\u0400-\u052f]")
+
+
 class _Text(NamedTuple):
     entry: Entry
     field: str
@@ -40,23 +43,32 @@ def _texts(reviewed: Reviewed) -> Iterator[_Text]:
     for sheet, columns in SHEETS.items():
         fields = [column.name for column in columns if column.by_language]
         for entry in reviewed.entries[sheet]:
-            unreviewed = dict(entry.unreviewed)
+            maps = [entry.values, dict(entry.unreviewed)] if entry.unreviewed else [entry.values]
             for field in fields:
-                for texts in (entry.values.get(field), unreviewed.get(field)):
-                    for language, values in texts.items() if texts else ():
-                        yield _Text(entry, field, language, "; ".join(values))
+                for values_of in maps:
+                    if field in values_of:
+                        for language, values in values_of[field].entries:
+                            yield _Text(entry, field, language, "; ".join(values))
 
 
-def _of_texts(say: Callable[[_Text], Iterator[Mistake]]) -> Rule:
-    def rule(reviewed: Reviewed) -> Iterator[Mistake]:
-        for text in _texts(reviewed):
-            yield from say(text)
-
-    return rule
+def _in_texts(reviewed: Reviewed) -> Iterator[Mistake]:
+    """Yield what is suspected of each text, and of languages in which there is none."""
+    used = set()
+    for text in _texts(reviewed):
+        used.add(text.language)
+        for suspect in _ANY_LETTERS if text.value.isascii() else _OTHER_LETTERS:
+            yield from suspect(text)
+    for entry in reviewed.entries["Exhibition"]:
+        for tag in dict.fromkeys(reviewed.languages):
+            if tag not in used:
+                reason = f"the exhibition declares the language {tag!r}, and no text is in it"
+                yield entry.mistake("languages", reason, severity="warning")
 
 
 def _mixed_words(text: _Text) -> Iterator[Mistake]:
     """A Cyrillic word with a Latin letter that looks Cyrillic, or the other way round."""
+    if not (_LATIN.search(text.value) and _CYRILLIC.search(text.value)):
+        return
     for word in re.findall(r"[^\W\d_]{2,}", text.value):
         scripts = Counter(filter(None, map(script, word)))
         if scripts.keys() == {"LATIN", "CYRILLIC"}:
@@ -78,6 +90,9 @@ def _invisible_letters(text: _Text) -> Iterator[Mistake]:
 def _lost_letters(text: _Text) -> Iterator[Mistake]:
     if "\ufffd" in text.value or re.search(r"\?{3,}", text.value):
         yield text.warning("letters were lost when the text was saved in another character set")
+
+
+def _misread_letters(text: _Text) -> Iterator[Mistake]:
     for wrong in ("cp1252", "latin-1"):
         try:
             meant = text.value.encode(wrong).decode("utf-8")
@@ -110,19 +125,7 @@ def _long_titles(text: _Text) -> Iterator[Mistake]:
         yield text.warning(reason)
 
 
-def _idle_languages(reviewed: Reviewed) -> Iterator[Mistake]:
-    used = {text.language for text in _texts(reviewed)}
-    for entry in reviewed.entries["Exhibition"]:
-        for tag in dict.fromkeys(reviewed.languages):
-            if tag not in used:
-                reason = f"the exhibition declares the language {tag!r}, and no text is in it"
-                yield entry.mistake("languages", reason, severity="warning")
-
-
-SUSPICIONS: tuple[Rule, ...] = (
-    *map(
-        _of_texts,
-        (_mixed_words, _invisible_letters, _lost_letters, _other_script, _long_titles),
-    ),
-    _idle_languages,
-)
+_ANY_LETTERS = (_lost_letters, _long_titles)
+_OTHER_LETTERS = (*_ANY_LETTERS, _misread_letters, _mixed_words, _invisible_letters, _other_script)
+"""Of texts that are not plain ASCII."""
+SUSPICIONS: tuple[Rule, ...] = (_in_texts,)
