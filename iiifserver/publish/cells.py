@@ -99,10 +99,10 @@ def date(value: str) -> Date:
     try:
         return parse_date(value)
     except InvalidValue as error:
-        if error.proposal:
-            raise
-        meant = meant_dates(value)
-        reason = f"{error}; day and month could be either" if len(meant) > 1 else str(error)
+        # 24/02/1972 is meant as one date, not as the interval that EDTF would see in it
+        reason = str(error) if value.count("/") < 2 else f"{value!r} is not a date that we know"
+        meant = [error.proposal] if error.proposal else meant_dates(value)
+        reason += "; day and month could be either" if len(meant) > 1 else ""
         raise InvalidValue(reason, " or ".join(meant) or None) from error
 
 

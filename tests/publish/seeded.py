@@ -137,7 +137,7 @@ CELLS = [
     Seed("Records", "date", "1972.2.24", "not a date that we know", "1972-02-24"),
     Seed("Records", "date", "1972-2-24", "not a date that we know", "1972-02-24"),
     Seed("Records", "date", "24.2.1972", "not a date that we know", "1972-02-24"),
-    Seed("Records", "date", "24/02/1972", "not an interval", "1972-02-24"),
+    Seed("Records", "date", "24/02/1972", "not a date that we know", "1972-02-24"),
     Seed("Records", "date", "03/04/1972", "could be either", "1972-04-03 or 1972-03-04"),
     Seed("Records", "date", "昭和47年2月24日", "not a date that we know", "1972-02-24"),
     Seed("Records", "date", "S47.2.24", "not a date that we know", "1972-02-24"),
@@ -202,7 +202,7 @@ CELLS = [
     Seed("Exhibition", "rights", "CC0", "neither", "http://creativecommons.org/publicdomain/zero/1.0/"),
     Seed("Exhibition", "homepage_en", "x.org", "not a web address", "https://x.org"),
     Seed("Exhibition", "organisers", "naj; najs", "not in the sheet Agents", "naj"),
-    Seed("Exhibition", "occasion_date", "1972/02/24", "not an interval", "1972-02-24"),
+    Seed("Exhibition", "occasion_date", "1972/02/24", "not a date that we know", "1972-02-24"),
     Seed("Exhibition", "langauges", "en", "unknown column", "languages"),
     Seed("Exhibition", "unreviewed", "title_ru", "marked as unreviewed", "title_mn"),
 ]  # fmt: skip
