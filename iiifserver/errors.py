@@ -10,7 +10,8 @@
         ├── NotSupported    501 the specification's own word for `^` where upscaling is off
         ├── BrokenSource    500 the file behind an image cannot be read as one
         ├── SourceTooLarge  500 decoding the file would cost more than is allowed
-        └── Busy            503 try again: queue full, or the render took too long
+        └── Busy            503 try again: no room for this work now
+            └── TookTooLong 503 the work was begun and stopped: come back later, or ask for less
 
 `status` is a hint to the web layer; the core never builds a response.
 """
@@ -136,3 +137,9 @@ class Busy(RequestError):
     status = 503
     title = "Busy"
     retry_after_s = 2
+
+
+class TookTooLong(Busy):
+    """The work was stopped after its time: asking again at once would only repeat that."""
+
+    retry_after_s = 120

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import multiprocessing.connection
 import os
 import queue
 import secrets
@@ -21,7 +22,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
@@ -29,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from iiifserver.config import Config
-from iiifserver.errors import BrokenSource, Busy, RequestError
+from iiifserver.errors import BrokenSource, Busy, RequestError, TookTooLong
 
 from .job import Job
 
@@ -39,6 +40,8 @@ KEY = "IIIF_BROKER_KEY"
 
 _NICENESS = 5
 _JOBS_A_PROCESS = 2_000  # then it is replaced: what libraries leak stays bounded
+_BREATH_S = 0.2  # before a broker that ended is started again
+_LOST = (EOFError, OSError, AuthenticationError)
 _log = logging.getLogger(__name__)
 
 
@@ -90,7 +93,7 @@ class _Process:
             if not self._pipe.poll(self._bounds.timeout_s):
                 self.replace()
                 why = f"{job.name}: this picture took longer than {self._bounds.timeout_s:g} s"
-                return Busy(why)
+                return TookTooLong(why)
             answer: bytes | RequestError = self._pipe.recv()
         except (EOFError, OSError):
             code = self._process.exitcode
@@ -203,15 +206,26 @@ class Remote:
     def render(self, job: Job) -> bytes:
         """Return the encoded picture, as `Pool.render` does."""
         try:
-            connection = self._connection()
-            connection.send(job)
-            answer = connection.recv()
-        except (EOFError, OSError, AuthenticationError) as error:
-            self._here.connection = None
-            raise Busy("the render processes are being restarted") from error
+            answer = self._ask(job)
+        except _LOST:
+            # the broker was replaced since this thread last asked: once more, of the new one
+            try:
+                answer = self._ask(job)
+            except _LOST as error:
+                raise Busy("the render processes are being restarted") from error
         if isinstance(answer, RequestError):
             raise answer
-        return bytes(answer)
+        return answer
+
+    def _ask(self, job: Job) -> bytes | RequestError:
+        try:
+            connection = self._connection()
+            connection.send(job)
+            answer: bytes | RequestError = connection.recv()
+        except _LOST:
+            self._here.connection = None
+            raise
+        return answer
 
     def _connection(self) -> Connection[Any, Any]:
         connection: Connection[Any, Any] | None = getattr(self._here, "connection", None)
@@ -260,24 +274,52 @@ def _converse(connection: Connection[Any, Any], pool: Pool) -> None:
                 return
 
 
+class _Keeper:
+    """Keeps one broker process alive at one address; whatever ends it, another is started."""
+
+    def __init__(self, address: str, key: bytes, bounds: Bounds) -> None:
+        self._arguments = (address, key, bounds)
+        self._stopping = threading.Event()
+        self._start()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        # not a daemon: daemons may not have children, and render processes are its children
+        self._process = context.Process(target=serve, args=(*self._arguments, theirs))
+        Path(self._arguments[0]).unlink(missing_ok=True)
+        self._process.start()
+        theirs.close()
+        with suppress(EOFError, OSError):  # it ended before it was ready: _watch sees to it
+            self._pipe.recv()
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            multiprocessing.connection.wait([self._process.sentinel], timeout=1)
+            if not self._process.is_alive() and not self._stopping.wait(_BREATH_S):
+                _log.warning("the broker ended (%s); starting another", self._process.exitcode)
+                self._pipe.close()
+                self._start()
+
+    def stop(self) -> None:
+        """End the broker and its render processes."""
+        self._stopping.set()
+        self._pipe.close()
+        self._process.join(5)
+        self._process.kill()
+
+
 @contextmanager
 def running(bounds: Bounds) -> Iterator[dict[str, str]]:
     """Run a broker for the length of a `with`; yield the environment its clients need."""
     folder = Path(tempfile.mkdtemp(prefix="iiifserver-"))  # mode 0700: nobody else connects
     address, key = str(folder / "broker"), secrets.token_bytes(32)
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    # not a daemon: daemons may not have children, and render processes are its children
-    process = context.Process(target=serve, args=(address, key, bounds, theirs))
-    process.start()
-    theirs.close()
+    keeper = _Keeper(address, key, bounds)
     try:
-        ours.recv()
         yield {ADDRESS: address, KEY: key.hex()}
     finally:
-        ours.close()
-        process.join(5)
-        process.kill()
+        keeper.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from iiifserver.errors import BadRequest, BrokenSource, Busy
+from iiifserver.errors import BadRequest, BrokenSource, Busy, TookTooLong
 from iiifserver.image.broker import Bounds, Pool, Remote, remote, running
 
 MIB = 1 << 20
@@ -107,7 +107,7 @@ def test_a_process_that_dies_is_replaced_and_the_culprit_named(broker: Remote) -
 
 def test_a_process_that_hangs_is_replaced_and_the_request_refused(broker: Remote) -> None:
     before = broker.render(Answer())
-    with pytest.raises(Busy, match=r"hang\.tif"):
+    with pytest.raises(TookTooLong, match=r"hang\.tif"):
         broker.render(Hang())
     assert broker.render(Answer()) != before
 
@@ -141,6 +141,27 @@ def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
         assert pool.render(Answer())
     finally:
         pool.close()
+
+
+def broker_of(pid: int) -> int:
+    """The parent of a render process."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="finds the broker's process in /proc")
+def test_a_broker_that_is_killed_comes_back() -> None:
+    with running(Bounds(1, 1, 30, 1024 * MIB)) as environment:
+        found = remote(environment)
+        assert found is not None
+        os.kill(broker_of(int(found.render(Answer()))), signal.SIGKILL)
+        for _ in range(300):
+            try:
+                assert int(found.render(Answer()))
+                break
+            except Busy:
+                time.sleep(0.1)
+        else:
+            pytest.fail("no broker came back")
 
 
 def test_nobody_without_the_key_is_answered() -> None:

@@ -306,7 +306,7 @@ def test_what_a_format_cannot_hold_is_refused(version):
     assert plan(version, "full/16383,8/0/default.webp", wide, **limits)
 
 
-@pytest.mark.parametrize(("ending", "side"), [("jp2", 6324), ("avif", 8000)])
+@pytest.mark.parametrize(("ending", "side"), [("jp2", 6324), ("gif", 6324), ("avif", 8000)])
 def test_what_an_encoder_cannot_hold_is_refused(ending, side):
     image = (9000, 9000)
     assert plan(3, f"full/{side},{side}/0/default.{ending}", image)

@@ -39,7 +39,7 @@ def render(job: Picture) -> bytes:
     except pyvips.Error as error:
         why = " ".join(str(error).replace(str(job.path), job.name).split())[:300]
         raise BrokenSource(
-            f"{job.name} cannot be decoded: {why}", parameter="identifier"
+            f"{job.name} cannot be made into a picture: {why}", parameter="identifier"
         ) from error
 
 
