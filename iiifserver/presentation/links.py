@@ -152,7 +152,7 @@ def shown_beside(related: Sequence[Record], languages: Sequence[str], urls: Urls
     for record in related:
         address = escape(urls.viewer(urls.manifest(record.identifier)))
         for tag, texts in record_label(record).items():
-            heading = escape("; ".join(texts))
+            heading = escape("; ".join(texts), quote=False)
             links.setdefault(tag, []).append(f'<a href="{address}">{heading}</a>')
     return LanguageMap.of(links, languages)
 

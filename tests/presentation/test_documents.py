@@ -254,7 +254,7 @@ def test_record_without_scans_has_no_pdf():
 
 
 def test_related_record_is_there_for_visitors_and_for_machines():
-    related = replace(MAP, title=text(ja="<地図>", en="A & B"))
+    related = replace(MAP, title=text(ja="<地図>", en="A's & B"))
     one = replace(LETTER, related=("r2",))
     held = replace(EXHIBITION, chapters=(replace(CHAPTER, records=(one, related)),))
     manifest = record_manifest(one, held, PICTURES, URLS)
@@ -262,11 +262,11 @@ def test_related_record_is_there_for_visitors_and_for_machines():
     assert entry == {
         "id": f"{P}/3/r2/manifest",
         "type": "Manifest",
-        "label": {"ja": ["<地図>"], "en": ["A & B"]},
+        "label": {"ja": ["<地図>"], "en": ["A's & B"]},
     }
     viewer = f"{URLS.base_url}/viewer?manifest={P}/3/r2/manifest"
     assert metadata(manifest)["See also"] == {
-        "en": [f'<a href="{viewer}">A &amp; B</a>'],
+        "en": [f'<a href="{viewer}">A\'s &amp; B</a>'],
         "ja": [f'<a href="{viewer}">&lt;地図&gt;</a>'],
     }
 
