@@ -163,6 +163,23 @@ def test_every_scan_that_fails_is_named_and_nothing_is_published(small: Small) -
     assert len(made(small)) == 1  # the work that could be done is kept
 
 
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        ({"max_source_pixels": 77_999}, "b1/1.png: it has 78,000 pixels; 77,999 are allowed"),
+        ({"max_decoder_mib": 16}, "b1/1.png: it would need"),
+    ],
+)
+def test_a_scan_that_costs_too_much_is_refused_before_it_is_decoded(
+    limit: dict[str, int], reason: str, small: Small
+) -> None:
+    if "max_decoder_mib" in limit:
+        Image.new("RGB", (20_000, 300)).save(small.scans / "b1" / "1.png")
+    with pytest.raises(InvalidExhibition, match=reason):
+        small.publish(**SETTINGS, **limit)
+    assert made(small) == {}
+
+
 # -- in processes, and interrupted
 
 PUBLISHER = """
