@@ -25,7 +25,7 @@ soak: test
 	@$(BIN)/pytest -n auto -m long
 
 bench: $(SETUP)
-	@$(BIN)/python bench/tiles.py --save
+	@for program in tiles pyramids publishing; do $(BIN)/python bench/$$program.py --save || exit 1; done
 
 check: $(SETUP)
 	$(BIN)/ruff check .
