@@ -21,11 +21,8 @@ from .open import Header, container, count_leaves, describe, read_jp2
 from .plan import Dimensions, Limits, make_plan
 from .request import ImageRequest
 
-PDF_DPI = 300
-"""At which the pages of a PDF are taken for pictures."""
 _OVERVIEW = ImageRequest.parse(3, "full", "!16,16", "0", "default.jpg")
 _STRIP_ROWS = 1024
-_POINTS_A_INCH = 72
 
 
 class Facts(NamedTuple):
@@ -77,19 +74,20 @@ class Examination:
                     yield from self._pictures(read, size_bytes)
 
     def _pdf(self) -> Iterator[tuple[int, int]]:
-        from .containers import draw_pdf_page, pdf_page_sizes
+        from .containers import draw_pdf_page, pdf_page_pixels, pdf_page_sizes
 
         for leaf, points in enumerate(pdf_page_sizes(self.path)):
             if self.decode:
                 draw_pdf_page(self.path, leaf, 16 / max(*points, 1))
-            width, height = (max(1, round(side * PDF_DPI / _POINTS_A_INCH)) for side in points)
-            yield width, height
+            yield pdf_page_pixels(points)
 
     def _heic(self) -> Iterator[tuple[int, int]]:
-        from .containers import read_heic
+        from .containers import describe_page, read_heic
 
-        height, width, *_ = read_heic(self.path).shape
-        yield width, height
+        if self.decode:
+            read_heic(self.path)
+        header = describe_page(self.path)
+        yield header.width, header.height
 
     def _pictures(self, read: Read, size_bytes: int) -> Iterator[tuple[int, int]]:
         for leaf in range(count_leaves(read, size_bytes)):
