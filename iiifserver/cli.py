@@ -103,17 +103,18 @@ def serve(folder: Path | None, data: Path | None, config_file: Path | None, **li
 
     What is published is read from --data, which is the setting `data` if it is not given.
     """
-    from .server import run, settle, user_folder
+    from .server import address, run, settle, user_folder
 
-    if folder:
-        data = data or user_folder("folders")
-        run(configuration.load(config_file, folder=str(folder.resolve()), data=data), **listen)
+    name = str(folder.resolve()) if folder else None
+    config = configuration.load(config_file, folder=name, data=data)
+    if config.folder:
+        defaults = {"data": user_folder("folders")}
+        run(configuration.load(config_file, defaults=defaults, folder=name, data=data), **listen)
         return
     from .publish.publication import linked
 
     listen |= {"port": settle(listen["host"], listen["port"])}
-    where = f"http://{listen['host']}:{listen['port']}"
-    config, said = linked(configuration.load(config_file, data=data), where)
+    config, said = linked(config, address(listen["host"], listen["port"]))
     if said:
         click.echo(said)
     run(config, **listen)
@@ -139,14 +140,12 @@ def demo(
     exhibition: Path, images: Path, data: Path | None, config_file: Path | None, **listen: Any
 ) -> None:
     """Publish the demo exhibition and serve it."""
-    from .server import publish_apart, run, settle, user_folder
+    from .server import address, publish_apart, run, settle, user_folder
 
     listen |= {"port": settle(listen["host"], listen["port"])}
-    data = data or user_folder("demo")
-    config = configuration.load(config_file, data=data)
-    if not config.base_url:
-        base_url = f"http://{listen['host']}:{listen['port']}"
-        config = configuration.load(config_file, data=data, base_url=base_url)
+    here = address(listen["host"], listen["port"])
+    defaults = {"data": user_folder("demo"), "base_url": here}
+    config = configuration.load(config_file, defaults=defaults, data=data)
     click.echo(publish_apart(exhibition, images, config))
     run(config, **listen)
 

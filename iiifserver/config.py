@@ -98,15 +98,18 @@ class Config:
 def load(
     path: Path | None = None,
     environment: Mapping[str, str] = os.environ,
+    defaults: Mapping[str, Any] | None = None,
     **overrides: Any,
 ) -> Config:
-    """Return the effective settings; *overrides* win and those that are None do not count.
+    """Return the effective settings: *defaults*, the file, *environment*, then *overrides*.
+
+    Overrides that are None do not count.
 
     Raises:
         ConfigurationError: an unknown name, or a value of the wrong kind or out of range.
     """
     kinds = get_type_hints(Config)
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(defaults or {})
     if path is not None:
         for name, value in _read(path).items():
             _known(name, f"{path}")

@@ -84,14 +84,20 @@ def run(config: Config, host: str, port: int, workers: int | None = None) -> Non
         server.serve()
 
 
+def address(host: str, port: int) -> str:
+    """Return the address at which a browser on this machine reaches *host* and *port*."""
+    # what stands for all addresses of a machine is the address of none
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
 def _announce(host: str, port: int) -> None:
-    shown = f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1"}.get(host, host)  # noqa: S104
-    address = f"http://{shown}:{port}/"
+    here = address(host, port)
     until = time.monotonic() + _READY_S
     while time.monotonic() < until:
         with contextlib.suppress(urllib.error.URLError, OSError):
-            urllib.request.urlopen(f"{address}health", timeout=2).close()  # noqa: S310 - our own
-            print(f"iiifserver: {address}", flush=True)
+            urllib.request.urlopen(f"{here}/health", timeout=2).close()  # noqa: S310 - our own
+            print(f"iiifserver: {here}/", flush=True)
             return
         time.sleep(0.05)
 

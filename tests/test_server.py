@@ -1,0 +1,149 @@
+"""Starting the server as a person does: addresses, settings, and what is said when it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from iiifserver.errors import ConfigurationError
+from iiifserver.server import address, settle
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8182"),
+        ("archive.example", "http://archive.example:8182"),
+        ("::1", "http://[::1]:8182"),
+        ("0.0.0.0", "http://127.0.0.1:8182"),
+        ("::", "http://[::1]:8182"),
+    ],
+)
+def test_an_address_can_be_opened_in_a_browser(host: str, expected: str) -> None:
+    assert address(host, 8182) == expected
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=str(port)):
+            settle("127.0.0.1", port)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., tuple[str, subprocess.Popen[str]]]]:
+    """A function that starts `iiifserver` and returns the address that it prints."""
+    running: list[subprocess.Popen[str]] = []
+    clean = {name: value for name, value in os.environ.items() if "IIIF" not in name}
+
+    def run(*arguments: str, **settings: str) -> tuple[str, subprocess.Popen[str]]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "iiifserver.cli", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=clean
+            | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path)}
+            | settings,
+            cwd=tmp_path,
+        )
+        running.append(process)
+        said = []
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith("iiifserver: http"):
+                return line.split()[-1], process
+        process.wait()
+        return "".join(said), process
+
+    yield run
+    for process in running:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def json_of(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return json.load(answer)
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    Image.new("RGB", (300, 200), (10, 120, 200)).save(folder / "sea.png")
+    return folder
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent == pid:
+            found.append(int(path.parent.name))
+    return [*found, *(each for child in found for each in children(child))]
+
+
+def lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"  # ended, only not yet asked for
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="finds processes in /proc")
+def test_a_folder_is_served_and_nothing_is_left_behind(scans: Path, start: Any) -> None:
+    where, process = start("serve", str(scans), "--port", "0", "--workers", "1")
+    assert json_of(f"{where}iiif/3/sea/info.json")["id"] == f"{where}iiif/3/sea.png"
+    with urllib.request.urlopen(f"{where}iiif/3/sea/full/max/0/default.png", timeout=60) as answer:
+        assert answer.status == 200
+    family = children(process.pid)
+    assert len(family) >= 3  # a worker, the broker, a render process
+    process.send_signal(signal.SIGTERM)
+    process.wait(20)
+    until = time.monotonic() + 20
+    while (left := [pid for pid in family if lives(pid)]) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert left == []
+    assert [path.name for path in scans.iterdir()] == ["sea.png"]
+
+
+def test_a_folder_may_be_named_by_a_setting(scans: Path, start: Any) -> None:
+    where, _ = start("serve", "--port", "0", "--workers", "1", IIIFSERVER_FOLDER=str(scans))
+    assert json_of(f"{where}iiif/2/sea.png/info.json")["width"] == 300
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"IIIFSERVER_MAX_AERA": "5"}, "did you mean 'max_area'"),
+        ({"IIIFSERVER_BASE_URL": "archive.example"}, "base_url"),
+        ({}, "nothing is published"),
+    ],
+)
+def test_what_cannot_start_says_why(settings: dict[str, str], said: str, start: Any) -> None:
+    output, process = start("serve", "--port", "0", **settings)
+    assert process.returncode == 2
+    assert said in output
+    assert "Traceback" not in output
