@@ -10,16 +10,10 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from in_this_process import InThisProcess
 
 from iiifserver.config import Config
 from iiifserver.web import create_app
-
-
-class InThisProcess:
-    """Runs jobs where they are."""
-
-    def render(self, job: Any) -> bytes:
-        return job.run()
 
 
 @pytest.fixture(scope="session")

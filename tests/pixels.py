@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyvips
+from in_this_process import InThisProcess
 from PIL import Image, ImageCms, ImageOps
 from viewer_requests import Tile, openseadragon_tiles
 
@@ -22,13 +23,6 @@ from iiifserver.image.plan import Dimensions
 from iiifserver.image.request import ImageRequest, Version
 from iiifserver.image.service import Images
 from iiifserver.sources import Folder
-
-
-class InThisProcess:
-    """Runs jobs where they are."""
-
-    def render(self, job: Any) -> bytes:
-        return job.run()
 
 
 def served(folder: Path, **settings: Any) -> Images:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pypdfium2
 import pytest
-from conftest import InThisProcess
+from in_this_process import InThisProcess
 from PIL import Image
 
 from iiifserver import pdf

@@ -114,23 +114,30 @@ def _write(image: Any, path: Path, form: Form) -> None:
     the picture gets a margin, of which the sizes in the file then say nothing.
     """
     width, height = image.width, image.height
+    tile = _tile(width, height, form)
     halves = 0
-    while max(width, height) > form.tile << halves:
+    while max(width, height) > tile << halves:
         halves += 1
-    step = min(_BLOCK << halves, form.tile)
+    step = min(_BLOCK << halves, tile)
     wide, high = -(-width // step) * step, -(-height // step) * step
     image.embed(0, 0, wide, high, extend="copy").tiffsave(
         str(path),
         compression="jpeg",
         Q=form.quality,
         tile=True,
-        tile_width=form.tile,
-        tile_height=form.tile,
+        tile_width=tile,
+        tile_height=tile,
         pyramid=True,
         bigtiff=wide * high > _CLASSIC_PIXELS,
         keep="none",
     )
     _crop_levels(path, width, height)
+
+
+def _tile(width: int, height: int, form: Form) -> int:
+    """Return the side of the tiles; libvips reads none of four times the picture's longer side."""
+    longer = max(width, height)
+    return form.tile if 4 * longer > form.tile else -(-longer // _BLOCK) * _BLOCK
 
 
 def _crop_levels(path: Path, width: int, height: int) -> None:
@@ -150,13 +157,14 @@ def _verify(path: Path, scan: Header, form: Form) -> None:
     """Raise unless the file is the pyramid of *scan*, and the last tile of each level decodes."""
     header = describe_page(path)
     last = header.levels[-1]
+    tile = _tile(scan.width, scan.height, form)
     whole = (
         (header.width, header.height) == (scan.width, scan.height)
-        and header.tile_size == (form.tile, form.tile)
-        and (max(last.width, last.height) <= form.tile or min(last.width, last.height) == 1)
+        and header.tile_size == (tile, tile)
+        and (max(last.width, last.height) <= tile or min(last.width, last.height) == 1)
     )
     if not whole:
         raise BrokenSource("its pyramid is not what was to be written")
     for number, level in enumerate(header.levels):
-        x, y = ((side - 1) // form.tile * form.tile for side in (level.width, level.height))
+        x, y = ((side - 1) // tile * tile for side in (level.width, level.height))
         read_level(path, header, number, Box(x, y, level.width - x, level.height - y)).avg()

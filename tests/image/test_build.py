@@ -425,3 +425,14 @@ def test_memory_does_not_grow_with_the_height_of_a_scan(orientation: int, tmp_pa
         peaks.append(json.loads(done.stdout))
     decoded_mb = 2_000 * 16_000 * 3 / 2**20
     assert peaks[1] - peaks[0] < decoded_mb / 8
+
+
+@pytest.mark.parametrize("size", [(1, 1), (40, 30), (128, 128), (129, 9)])
+def test_the_smallest_pictures_have_pyramids_too(tmp_path, size):
+    scan = tmp_path / "small.png"
+    Image.new("RGB", size, (200, 10, 10)).save(scan)
+    made = tmp_path / "made.tif"
+    build(scan, 0, identity_of(scan.stat()), made, Form())
+    with Image.open(made) as shown:
+        assert shown.size == size
+        assert abs(shown.convert("RGB").getpixel((0, 0))[0] - 200) <= 2

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 from image_sources import picture
+from in_this_process import InThisProcess
 from PIL import Image
-from pixels import InThisProcess, asked, difference, seen
+from pixels import asked, difference, seen
 from small_exhibition import Small, look
 
 from iiifserver.config import Config

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import brotli
 import orjson
 import pytest
-from conftest import InThisProcess
 from flask.testing import FlaskClient
+from in_this_process import InThisProcess
 from PIL import Image
 from small_exhibition import look
 
