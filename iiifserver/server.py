@@ -10,9 +10,11 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from . import config as configuration
 from .config import Config
@@ -22,6 +24,7 @@ from .image import broker
 _THREADS = 16
 _MOST_WORKERS = 4
 _READY_S = 30.0
+_KILL_AFTER_S = 5
 
 
 def user_folder(name: str) -> Path:
@@ -69,7 +72,7 @@ def run(config: Config, host: str, port: int, workers: int | None = None) -> Non
     with broker.running(broker.Bounds.of(config)) as environment:
         os.environ.update(configuration.environment(config) | environment)
         server = Granian(
-            "iiifserver.web:application",
+            "iiifserver.server:worker",
             address=host,
             port=port,
             interface=Interfaces.WSGI,
@@ -79,9 +82,22 @@ def run(config: Config, host: str, port: int, workers: int | None = None) -> Non
             blocking_threads=_THREADS + (config.render_processes + config.render_queue) // workers,
             log_level=LogLevels.error,
             respawn_failed_workers=True,
+            workers_kill_timeout=_KILL_AFTER_S,
         )
         threading.Thread(target=_announce, args=(host, port), daemon=True).start()
         server.serve()
+
+
+def worker() -> Callable[..., Any]:
+    """Return the application, in a web worker that we started.
+
+    A terminal's ^C goes to a whole process group. It is for the parent, which then tells its
+    workers: told twice, they would never end.
+    """
+    os.setpgrp()
+    from .web import application
+
+    return application()
 
 
 def address(host: str, port: int) -> str:

@@ -7,6 +7,7 @@ path: `..`, absolute paths, NUL and backslashes name nothing because no file is 
 from __future__ import annotations
 
 import os
+import threading
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
@@ -91,6 +92,26 @@ class Listed:
         return _source(identifier, path, rights)
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What one scan of a folder found: files by name, names by their stem, all in natural order."""
+
+    files: Mapping[str, Path]
+    stems: Mapping[str, list[str]]
+    names: tuple[str, ...]
+
+    def find(self, name: str) -> Source:
+        if name not in self.files:
+            names = self.stems.get(name, [])
+            if len(names) > 1:
+                why = f"{name!r} may be any of {', '.join(names[:10])}: ask with the ending"
+                raise NotFound(why, parameter="identifier")
+            if not names:
+                raise _nothing(name)
+            [name] = names
+        return _source(name, self.files[name])
+
+
 class Folder:
     """Every image below a folder, by its relative path with or without its ending.
 
@@ -100,11 +121,12 @@ class Folder:
     """
 
     def __init__(self, root: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        if not root.is_dir():
+            raise ConfigurationError(f"{root} is not a folder")
         self.root = root
         self._clock = clock
-        self._files: dict[str, Path] = {}
-        self._stems: dict[str, list[str]] = {}
-        self._names: tuple[str, ...] = ()
+        self._lock = threading.Lock()
+        self._table = _Table({}, {}, ())
         self._next_scan = 0.0
         self.scan()
 
@@ -115,49 +137,42 @@ class Folder:
             NotFound: nothing has this name, or several files have it as their stem.
         """
         name = unicodedata.normalize("NFC", identifier)
-        full = self._full_name(name)
-        if full is None and self._clock() >= self._next_scan:
-            self.scan()
-            full = self._full_name(name)
-        if full is None:
-            raise _nothing(identifier)
-        return _source(full, self._files[full])
-
-    def _full_name(self, name: str) -> str | None:
-        if name in self._files:
-            return name
-        names = self._stems.get(name, [])
-        if len(names) > 1:
-            why = f"{name!r} may be any of {', '.join(names[:10])}: ask with the ending"
-            raise NotFound(why, parameter="identifier")
-        return names[0] if names else None
+        try:
+            return self._table.find(name)
+        except NotFound:
+            if self._clock() < self._next_scan:
+                raise
+        self.scan()
+        return self._table.find(name)
 
     def names(self) -> tuple[str, ...]:
         """Return every identifier in natural order; the same object while nothing changed."""
         if self._clock() >= self._next_scan:
             self.scan()
-        return self._names
+        return self._table.names
 
     def scan(self) -> None:
-        """Read the folder anew.
+        """Read the folder anew, unless another thread is about it; a folder that is gone is empty.
 
         Raises:
-            ConfigurationError: it is not a folder, or holds more images than are taken.
+            ConfigurationError: it holds more images than are taken.
         """
-        started = self._clock()
-        if not self.root.is_dir():
-            raise ConfigurationError(f"{self.root} is not a folder")
-        files: dict[str, Path] = {}
-        stems: dict[str, list[str]] = {}
-        found = sorted(_images(self.root), key=lambda pair: natural(pair[0]))
-        for name, path in found:
-            files[name] = path
-            stems.setdefault(name[: name.rindex(".")], []).append(name)
-        self._files, self._stems = files, stems
-        names = tuple(files)
-        self._names = self._names if names == self._names else names
-        now = self._clock()
-        self._next_scan = now + max(_RESCAN_S, 10 * (now - started))
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            started = self._clock()
+            files = dict(sorted(_images(self.root), key=lambda pair: natural(pair[0])))
+            stems: dict[str, list[str]] = {}
+            for name in files:
+                stems.setdefault(name[: name.rindex(".")], []).append(name)
+            names = tuple(files)
+            # the parts of a table belong together: threads see the old one or the new one
+            before = self._table.names
+            self._table = _Table(files, stems, before if names == before else names)
+            now = self._clock()
+            self._next_scan = now + max(_RESCAN_S, 10 * (now - started))
+        finally:
+            self._lock.release()
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:
@@ -189,7 +204,7 @@ def _images(root: Path) -> Iterator[tuple[str, Path]]:
         for entry in entries:
             name = unicodedata.normalize("NFC", entry.name)
             path = Path(entry.path)
-            if name.startswith(".") or not _inside(entry, path, home) or not _encodable(name):
+            if name.startswith(".") or not _inside(entry, path, home) or not _addressable(name):
                 continue
             if entry.is_dir():
                 real = path.resolve()
@@ -207,14 +222,16 @@ def _inside(entry: os.DirEntry[str], path: Path, home: Path) -> bool:
     if not entry.is_symlink():
         return True
     try:
-        return path.resolve(strict=True).is_relative_to(home)
-    except (OSError, RuntimeError):
-        return False  # a link to nothing, or in a circle
+        inside = path.resolve(strict=True).relative_to(home)
+    except (OSError, RuntimeError, ValueError):
+        return False  # a link to nothing, in a circle, or out of the folder
+    return not any(part.startswith(".") for part in inside.parts)
 
 
-def _encodable(name: str) -> bool:
+def _addressable(name: str) -> bool:
+    """Return whether an address can name it: text of UTF-8 without control characters."""
     try:
         name.encode()
     except UnicodeEncodeError:
-        return False  # not UTF-8: no address can name it
-    return True
+        return False
+    return not any(unicodedata.category(character) == "Cc" for character in name)

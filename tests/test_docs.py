@@ -31,6 +31,7 @@ def settings() -> str:
         bounds += [f"at most {most:,}"] if most is not None else []
         meaning = f"{about} ({', '.join(bounds)})" if bounds else about
         default = ", ".join(each.default) if isinstance(each.default, tuple) else str(each.default)
+        default = default.lower() if isinstance(each.default, bool) else default
         rows.append(f"| `{each.name}` | `{default or ' '}` | {meaning} |")
     return f"""# Settings
 

@@ -60,6 +60,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., tuple[str, subprocess.Popen[
             | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path)}
             | settings,
             cwd=tmp_path,
+            start_new_session=True,
         )
         running.append(process)
         said = []
@@ -113,15 +114,24 @@ def lives(pid: int) -> bool:
 
 
 @pytest.mark.skipif("sys.platform != 'linux'", reason="finds processes in /proc")
-def test_a_folder_is_served_and_nothing_is_left_behind(scans: Path, start: Any) -> None:
+@pytest.mark.parametrize(
+    "stop",
+    [
+        pytest.param(lambda pid: os.kill(pid, signal.SIGTERM), id="told to"),
+        pytest.param(lambda pid: os.killpg(pid, signal.SIGINT), id="by ^C on its terminal"),
+    ],
+)
+def test_a_folder_is_served_and_nothing_is_left_behind(
+    scans: Path, start: Any, stop: Callable[[int], None]
+) -> None:
     where, process = start("serve", str(scans), "--port", "0", "--workers", "1")
     assert json_of(f"{where}iiif/3/sea/info.json")["id"] == f"{where}iiif/3/sea.png"
     with urllib.request.urlopen(f"{where}iiif/3/sea/full/max/0/default.png", timeout=60) as answer:
         assert answer.status == 200
     family = children(process.pid)
     assert len(family) >= 3  # a worker, the broker, a render process
-    process.send_signal(signal.SIGTERM)
-    process.wait(20)
+    stop(process.pid)
+    process.wait(4)  # of its own accord: what has to be killed takes five seconds
     until = time.monotonic() + 20
     while (left := [pid for pid in family if lives(pid)]) and time.monotonic() < until:
         time.sleep(0.05)

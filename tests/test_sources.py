@@ -266,3 +266,34 @@ def test_listed_sources_are_found_by_name_only(tmp_path):
     for identifier in ("record-2", "x/y.tif", "record-1.tif", "", str(tmp_path / "x/y.tif")):
         with pytest.raises(NotFound):
             listed.find(identifier)
+
+
+def test_a_stem_leads_to_the_file_that_came_instead(tmp_path: Path) -> None:
+    clock = Clock()
+    folder = Folder(put(tmp_path, "x.png"), clock)
+    assert folder.find("x").identifier == "x.png"
+    (tmp_path / "x.png").unlink()
+    put(tmp_path, "x.jpg")
+    clock.now += 3
+    assert folder.find("x").identifier == "x.jpg"
+
+
+def test_a_folder_that_is_gone_is_empty(shelf: Path) -> None:
+    clock = Clock()
+    folder = Folder(shelf, clock)
+    shelf.rename(shelf.with_name("elsewhere"))
+    clock.now += 3
+    with pytest.raises(NotFound):
+        folder.find("one.jpg")
+    assert folder.names() == ()
+
+
+def test_a_link_to_what_is_hidden_leads_nowhere(shelf: Path) -> None:
+    put(shelf, ".drafts/secret.png")
+    (shelf / "open").symlink_to(shelf / ".drafts")
+    assert [name for name in Folder(shelf).names() if "secret" in name] == []
+
+
+def test_a_name_that_no_address_can_hold_is_absent(shelf: Path) -> None:
+    put(shelf, "two\nlines.png")
+    assert [name for name in Folder(shelf).names() if "lines" in name] == []

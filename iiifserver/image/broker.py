@@ -40,6 +40,7 @@ KEY = "IIIF_BROKER_KEY"
 
 _NICENESS = 5
 _JOBS_A_PROCESS = 2_000  # then it is replaced: what libraries leak stays bounded
+_START_S = 30.0
 _BREATH_S = 0.2  # before a broker that ended is started again
 _LOST = (EOFError, OSError, AuthenticationError)
 _log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class _Process:
         self._process.start()
         theirs.close()
         self._jobs = 0
+        self._ready = False
 
     def render(self, job: Job) -> bytes | RequestError:
         """Return the picture, or the error that explains why there is none."""
@@ -89,6 +91,9 @@ class _Process:
             self.replace()
         self._jobs += 1
         try:
+            if not self._started():
+                self.replace()
+                return Busy("a render process did not start in time")
             self._pipe.send(job)
             if not self._pipe.poll(self._bounds.timeout_s):
                 self.replace()
@@ -96,12 +101,20 @@ class _Process:
                 return TookTooLong(why)
             answer: bytes | RequestError = self._pipe.recv()
         except (EOFError, OSError):
+            self._process.join(1)
             code = self._process.exitcode
             self.replace()
             _log.warning("a render process died (%s) on %s", code, job.name)
             why = f"{job.name}: decoding it took more memory than is allowed, or crashed"
             return BrokenSource(why, parameter="identifier")
         return answer
+
+    def _started(self) -> bool:
+        """Return whether the process takes jobs, after a wait: its start is no part of a job's."""
+        if not self._ready and self._pipe.poll(_START_S):
+            self._pipe.recv()
+            self._ready = True
+        return self._ready
 
     def replace(self) -> None:
         """Stop the process, whatever it does, and start another."""
@@ -120,6 +133,7 @@ def _work(pipe: Connection[Any, Any], memory_bytes: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's ^C is the server's to handle
     os.nice(_NICENESS)
     limit_memory(memory_bytes)
+    pipe.send(None)  # it has started
     while True:
         try:
             job = pipe.recv()
@@ -133,6 +147,11 @@ def _work(pipe: Connection[Any, Any], memory_bytes: int) -> None:
         except MemoryError:
             why = f"{job.name}: decoding it takes more memory than is allowed"
             answer = BrokenSource(why, parameter="identifier")
+        except Exception:  # the edge of a process: what nobody foresaw must not end it unexplained
+            _log.exception("unexpected error on %s", job.name)
+            answer = RequestError(
+                f"{job.name}: an unexpected error, which the server's log explains"
+            )
         pipe.send(answer)
 
 

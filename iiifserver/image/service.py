@@ -7,11 +7,10 @@ anew. Pixels are made elsewhere, by whatever `Renderer` was given.
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Protocol
 
+from iiifserver.cache import Memory
 from iiifserver.config import Config, background_rgb
 from iiifserver.errors import BrokenSource, SourceTooLarge
 from iiifserver.sources import Source, Sources
@@ -72,8 +71,7 @@ class Images:
         self._renderer = renderer
         self._encoding = encoding_of(config)
         self._config = config
-        self._headers: OrderedDict[tuple[str, str], Header] = OrderedDict()
-        self._lock = threading.Lock()
+        self._headers: Memory[tuple[str, str], Header] = Memory(MOST_HEADERS)
         self._settings = repr((EDITION_OF_PIXELS, self._encoding, self.limits))
 
     def find(self, identifier: str) -> Source:
@@ -90,16 +88,10 @@ class Images:
         """
         source = self._sources.find(identifier)
         key = (source.identifier, source.identity)
-        with self._lock:
-            header = self._headers.get(key)
-            if header:
-                self._headers.move_to_end(key)
+        header = self._headers.get(key)
         if header is None:
             header = self._read(source)
-            with self._lock:
-                self._headers[key] = header
-                while len(self._headers) > MOST_HEADERS:
-                    self._headers.popitem(last=False)
+            self._headers.put(key, header)
         return Image(source, header)
 
     def sizes(self, image: Image) -> tuple[Dimensions, ...]:

@@ -6,12 +6,11 @@ processes that answer HTTP, and are kept, bounded, for as long as the files are 
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from iiifserver.cache import Memory
 from iiifserver.edition import IDENTITY
 from iiifserver.errors import NotFound, RequestError
 from iiifserver.image.plan import Dimensions
@@ -28,7 +27,7 @@ ROOT = ".folder"
 """Identifier of the outermost folder: hidden names are absent, so no folder inside has it."""
 MOST_CANVASES = 2_000
 """Canvases in one Manifest; a larger folder shows its first ones."""
-_MOST_MANIFESTS = 64
+_MOST_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +71,8 @@ class Shelf:
         self._images = images
         self._renderer = renderer
         self._urls = urls
-        self._names: tuple[str, ...] | None = None
-        self._tree: dict[str, _Shelved] = {}
-        self._manifests: OrderedDict[FolderManifest, Found] = OrderedDict()
-        self._lock = threading.Lock()
+        self._shelved: tuple[tuple[str, ...], dict[str, _Shelved]] = ((), {})
+        self._manifests: Memory[FolderManifest, bytes] = Memory(_MOST_BYTES, len)
 
     def site(self) -> Site:
         """Return what the pages show."""
@@ -115,22 +112,19 @@ class Shelf:
         return None
 
     def _build(self, job: FolderManifest) -> Found:
-        with self._lock:
-            found = self._manifests.get(job)
-        if found is None:
+        body = self._manifests.get(job)
+        if body is None:
             body = self._renderer.render(job)
-            found = Found(MEDIA_TYPES[job.version], {IDENTITY: Held(body)})
-            with self._lock:
-                self._manifests[job] = found
-                while len(self._manifests) > _MOST_MANIFESTS:
-                    self._manifests.popitem(last=False)
-        return found
+            self._manifests.put(job, body)
+        return Found(MEDIA_TYPES[job.version], {IDENTITY: Held(body)})
 
     def _shelves(self) -> dict[str, _Shelved]:
-        names = self._folder.names()
-        if names is not self._names:
-            self._tree, self._names = _tree(names), names
-        return self._tree
+        names, tree = self._shelved
+        now = self._folder.names()
+        if now is not names:
+            tree = _tree(now)
+            self._shelved = (now, tree)
+        return tree
 
     def _listing(self, path: str) -> Listing:
         shelves = self._shelves()

@@ -124,7 +124,8 @@ def _json_type(version: Version) -> str:
 
 def _wish(media_type: str) -> float:
     """Return how much `Accept` wishes for *media_type*, 0 to 1, whatever its parameters."""
-    asked = {value.partition(";")[0].strip(): q for value, q in request.accept_mimetypes}
+    wishes = sorted(request.accept_mimetypes, key=lambda wish: wish[1])  # the strongest counts
+    asked = {value.partition(";")[0].strip(): q for value, q in wishes}
     names = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
     return next((asked[name] for name in names if name in asked), 0 if asked else 1)
 
