@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -29,6 +29,7 @@ from .memory import Scan, tuple_as_list
 from .objects import Unlinked
 
 if TYPE_CHECKING:
+    from iiifserver.presentation.canvases import Picture
     from iiifserver.presentation.manifest import Pictures
 
 Kind = Literal["record", "chapter", "exhibition", "site"]
@@ -187,10 +188,24 @@ def _built(documents: dict[str, Unlinked], label: LanguageMap, records: Sequence
 
 
 def _pictures(records: Iterable[Record], scans: Mapping[str, Scan]) -> Pictures:
-    from iiifserver.presentation.canvases import Picture
+    """Return the pictures of *records*, each made when it is asked for: Collections show few."""
+    return _Pictures({page.image for record in records for page in record.pages}, scans)
 
-    return {
-        page.image: Picture(page.image, *scans[page.image].shown)
-        for record in records
-        for page in record.pages
-    }
+
+@dataclass(frozen=True, slots=True)
+class _Pictures(Mapping[str, "Picture"]):
+    names: Set[str]
+    scans: Mapping[str, Scan]
+
+    def __getitem__(self, name: str) -> Picture:
+        from iiifserver.presentation.canvases import Picture
+
+        if name not in self.names:
+            raise KeyError(name)  # not among the inputs of what is being built
+        return Picture(name, *self.scans[name].shown)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
