@@ -133,7 +133,7 @@ class _Reader:
     ) -> None:
         apart: dict[str, dict[str, tuple[str, ...]]] = {}
         for mark in entry.values.pop("unreviewed", ()):
-            name, _, language = mark.rpartition("_")
+            name, language = self._marked(mark)
             if language in texts.get(name, {}):
                 apart.setdefault(name, {})[language] = texts[name].pop(language)
             else:
@@ -142,6 +142,14 @@ class _Reader:
                 self._mistakes.append(entry.mistake("unreviewed", reason, nearest(mark, written)))
         entry.unreviewed = tuple((name, self._in_order(by)) for name, by in apart.items())
         entry.values |= {name: self._in_order(by) for name, by in texts.items() if by}
+
+    def _marked(self, mark: str) -> tuple[str, str]:
+        """Return the field and the language that *mark* names, as a header would name them."""
+        try:
+            column, language = read_heading(mark, SHEETS[self._name], None)
+        except InvalidValue:
+            return mark, ""
+        return column.target, language or ""
 
     def _in_order(self, texts: dict[str, tuple[str, ...]]) -> LanguageMap:
         return LanguageMap.of(texts, self._languages or ())

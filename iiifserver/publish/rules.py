@@ -215,6 +215,25 @@ def _kept_pages(reviewed: Reviewed) -> Iterator[Mistake]:
             yield entry.mistake("file", reason, severity="warning")
 
 
+def _shifted_leaves(reviewed: Reviewed) -> Iterator[Mistake]:
+    """Pages inside a document are known by their number: tell where these may have moved."""
+    scans = {scan.shown: scan for files in reviewed.scans.values() for scan in files}
+    kept: dict[str, list[Entry]] = {}
+    for entry in reviewed.entries.get(KEPT, ()):
+        if "gone" not in entry.values:
+            kept.setdefault(f"{entry.values['record']}/{entry.values.get('file')}", []).append(
+                entry
+            )
+    for name, rows in kept.items():
+        scan = scans.get(name)
+        if scan is None or not scan.checksum or scan.leaves == len(rows):
+            continue
+        if scan.checksum != rows[0].values["checksum"]:
+            now = f"{scan.name} had {len(rows)} pages and has {scan.leaves}"
+            reason = f"{now}: pages of a document are known by their number, so that identifiers"
+            yield rows[0].mistake("file", f"{reason} may now show other pages", severity="warning")
+
+
 # -- scans
 
 
@@ -310,6 +329,7 @@ RULES: tuple[Rule, ...] = (
     _repeated_pages,
     _repeated_images,
     _kept_pages,
+    _shifted_leaves,
     _scans_without_a_row,
     _records_without_pages,
     _unreadable_scans,

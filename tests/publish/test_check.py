@@ -217,3 +217,9 @@ def test_file_that_is_no_text_is_told(folder):
     (folder / "records.csv").write_bytes("記録".encode("cp932"))
     [mistake, *_] = read(folder, folder / "images").mistakes
     assert "not UTF-8" in mistake.reason
+
+
+def test_a_mark_names_its_column_as_a_header_may(folder):
+    edit(folder, "records.csv", "right-to-left,title_en", "right-to-left,題名_EN")
+    first = next(iter(load(folder, folder / "images").records))
+    assert first.unreviewed == (("title", LanguageMap.of({"en": "Letter"})),)

@@ -17,6 +17,7 @@ from iiifserver.image.examine import Facts
 from iiifserver.publish.check import review
 from iiifserver.publish.examined import examine
 from iiifserver.publish.folders import list_scans
+from iiifserver.publish.pages import keep
 
 
 @pytest.fixture
@@ -173,6 +174,18 @@ def test_document_gives_one_page_for_each_of_its_own(folder, make, name):
         (name, 1, "r2-2"),
         (name, 2, "r2-3"),
     ]
+
+
+def test_document_that_grew_is_told_because_its_pages_go_by_number(folder):
+    images(folder, "r2", "1.jpg").unlink()
+    scan = images(folder, "r2", "m.tif")
+    tiff(scan, 2)
+    keep(folder / "pages.csv", review(folder, images(folder), examine_here).layout.kept)
+    assert review(folder, images(folder), examine_here).mistakes == ()
+    tiff(scan, 3)
+    (told,) = review(folder, images(folder), examine_here).mistakes
+    assert (told.severity, told.value) == ("warning", "m.tif")
+    assert "m.tif had 2 pages and has 3" in told.reason
 
 
 def test_listed_leaves_are_pages_in_the_order_of_the_list(folder):
