@@ -36,7 +36,7 @@ def difference(before: Index | None, after: Index) -> list[Change]:
 def in_words(before: Index | None, after: Index) -> str:
     """Return the difference as a sentence, and whether anything loses its identifier."""
     changes = difference(before, after)
-    said = [f"{_count(len(change.names), change.kind)} {change.verb}" for change in changes]
+    said = [f"{counted(len(change.names), change.kind)} {change.verb}" for change in changes]
     if before and before["base_url"] != after["base_url"]:
         said.append(f"addresses move from {before['base_url']} to {after['base_url']}")
     if not said:
@@ -70,8 +70,9 @@ def _changes(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> 
     return (Change(kind, verb, tuple(names)) for verb, names in verbs.items() if names)
 
 
-def _count(number: int, kind: str) -> str:
-    return f"{number:,} {_WORDS.get(kind, kind)}{'s' if number > 1 else ''}"
+def counted(number: int, kind: str) -> str:
+    """Return *number* of a *kind* in words: `1 record`, `2 records`."""
+    return f"{number:,} {_WORDS.get(kind, kind)}{'' if number == 1 else 's'}"
 
 
 def _named(names: Collection[str]) -> str:

@@ -177,9 +177,16 @@ def writing(data: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _locked(data: Path, how: int) -> Iterator[None]:
+def alone(data: Path) -> Iterator[None]:
+    """Let no other publisher be between these lines; for moments only."""
+    with _locked(data, fcntl.LOCK_EX, "pages.lock"):
+        yield
+
+
+@contextlib.contextmanager
+def _locked(data: Path, how: int, name: str = "editions.lock") -> Iterator[None]:
     data.mkdir(parents=True, exist_ok=True)
-    with (data / "editions.lock").open("a") as file:
+    with (data / name).open("a") as file:
         fcntl.flock(file, how)  # the system takes it back from a process that is killed
         yield
 

@@ -151,12 +151,21 @@ def keep(path: Path, kept: Iterable[Kept]) -> bool:
     target = io.StringIO(newline="")
     ending = "\r\n" if b"\r\n" in before else "\n"
     csv.writer(target, delimiter=separator, lineterminator=ending).writerows([header, *lines])
-    mark = b"\xef\xbb\xbf" if before.startswith(b"\xef\xbb\xbf") else b""
+    mark = b"\xef\xbb\xbf" if _wants_mark(before) else b""
     body = mark + target.getvalue().encode()
     if _rows(before) == _rows(body):
         return False
     _replace(path, body)
     return True
+
+
+def _wants_mark(before: bytes) -> bool:
+    """Return whether the program that wrote the file needs to be told of UTF-8 to read it."""
+    try:
+        before.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return before.startswith(b"\xef\xbb\xbf")
 
 
 def _rows(body: bytes) -> tuple[list[list[str]], str]:

@@ -19,9 +19,9 @@ from iiifserver.records import Chapter, Exhibition, with_unreviewed
 from iiifserver.urls import Urls
 
 from .check import Review, pages_file, review
-from .diff import details, in_words
+from .diff import counted, details, in_words
 from .documents import Unit, units_of
-from .edition import Index, Published, Store, Unwritten, Write, index_of, relink, writing
+from .edition import Index, Published, Store, Unwritten, Write, alone, index_of, relink, writing
 from .examined import examine
 from .folders import Found
 from .memory import Made, Memory, Scan, recall
@@ -75,8 +75,7 @@ def publish(
     """
     store = Store(config.data, write)
     with writing(config.data), _few_collections():
-        draft = _draft(folder, scans, config, store, look)
-        keep_pages(pages_file(folder), draft.review.layout.kept)
+        draft = _draft_with_pages(folder, scans, config, store, look)
         done = store.switch(draft.index)
     return _words(draft, done)
 
@@ -122,6 +121,25 @@ def linked(config: Config, listening: str) -> tuple[Config, str | None]:
     moved = relink(config.data, base_url, follows_server=follows)
     said = f"addresses moved from {edition.base_url} to {base_url}" if moved else None
     return replace(config, base_url=base_url), said
+
+
+def _draft_with_pages(folder: Path, scans: Path, config: Config, store: Store, look: Look) -> Draft:
+    """Return a draft whose pages are kept: begun again if another publisher kept some meanwhile.
+
+    Without that, two would give one identifier to two pages.
+    """
+    path = pages_file(folder)
+    while True:
+        before = _bytes(path)
+        draft = _draft(folder, scans, config, store, look)
+        with alone(config.data):
+            if _bytes(path) == before:
+                keep_pages(path, draft.review.layout.kept)
+                return draft
+
+
+def _bytes(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
 
 
 def _draft(folder: Path, scans: Path, config: Config, store: Store, look: Look) -> Draft:
@@ -243,9 +261,16 @@ def _words(draft: Draft, done: Published) -> str:
     records = list(exhibition.records)
     pages = sum(len(record.pages) for record in records)
     state = "published" if done.changed else "unchanged"
-    holds = f"{len(exhibition.chapters)} chapters, {len(records)} records, {pages} pages"
+    holds = ", ".join(
+        counted(count, kind)
+        for count, kind in (
+            (len(exhibition.chapters), "chapter"),
+            (len(records), "record"),
+            (pages, "page"),
+        )
+    )
     said = f"{exhibition.identifier}: edition {done.number} {state}: {holds}"
     if done.changed and draft.before:
         said += f"; {in_words(draft.before, draft.index)}"
     warnings = sum(mistake.severity == "warning" for mistake in draft.review.mistakes)
-    return f"{said}; {warnings} warnings: iiifserver check" if warnings else said
+    return f"{said}; {counted(warnings, 'warning')}: iiifserver check" if warnings else said

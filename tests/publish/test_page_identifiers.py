@@ -276,3 +276,12 @@ def test_pages_of_a_workbook_are_kept_beside_it(folder):
     record = list(found.exhibition.records)[1]
     assert [page.identifier for page in record.pages] == ["2", "3", "1"]
     assert [page.identifier for page in next(found.exhibition.records).pages] == ["cover", "1r"]
+
+
+def test_a_list_in_an_old_encoding_becomes_utf_8_that_a_spreadsheet_recognises(tmp_path):
+    path = tmp_path / "pages.csv"
+    path.write_bytes("record,page,file,label\r\nr,1,a.jpg,表紙の写真\r\n".encode("cp932"))
+    assert keep(path, [Kept("r", "2", "b.jpg", 0, "c0ffee")])
+    body = path.read_bytes()
+    assert body.startswith(b"\xef\xbb\xbf")
+    assert "表紙の写真" in body.decode("utf-8-sig")

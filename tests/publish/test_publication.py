@@ -1,5 +1,6 @@
 """Publishing: what is built anew, what stays, what is said, and what stops it."""
 
+import csv
 import os
 import shutil
 from pathlib import Path
@@ -287,3 +288,28 @@ def test_an_edition_of_another_format_is_replaced(small):
     shutil.copy(small.data / "editions" / "000001.json", small.data / "editions" / "000002.json")
     (small.data / "editions" / "000002.json").write_bytes(b'{"format":1}')
     assert run(small).startswith("letters: edition 3 published")
+
+
+def test_two_publishers_give_no_page_the_identifier_of_another(small):
+    folder = small.scans / "a1"
+    (folder / "0-x.png").write_bytes(png(60, 80, 7))
+    begun = []
+
+    def late(found, images, config):
+        """Look at the scans; the first time, another publisher takes in one more meanwhile."""
+        if not begun:
+            begun.append(True)
+            (folder / "0-a.png").write_bytes(png(60, 80, 9))
+            small.publish()
+        return look(found, images, config)
+
+    publish(small.sheets, small.scans, small.config(), look=late)
+    with (small.sheets / "pages.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["record"] == "a1"]
+    assert {row["file"]: row["page"] for row in rows} == {
+        "1.png": "1",
+        "2.png": "2",
+        "0-a.png": "3",
+        "0-x.png": "4",
+    }
+    assert len(rows) == 4
