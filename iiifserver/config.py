@@ -91,6 +91,8 @@ class Config:
             _check(each.name, getattr(self, each.name), each.metadata)
         if self.pyramid_tile.bit_count() != 1:
             raise ConfigurationError(f"pyramid_tile = {self.pyramid_tile}: not a power of two")
+        # processes that are started later may be started elsewhere
+        object.__setattr__(self, "data", self.data.absolute())
         _check_base_url(self.base_url)
         background_rgb(self.background)
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from iiifserver.config import Config
 from iiifserver.errors import ConfigurationError
 from iiifserver.server import address, settle
 
@@ -157,3 +158,12 @@ def test_what_cannot_start_says_why(settings: dict[str, str], said: str, start: 
     assert process.returncode == 2
     assert said in output
     assert "Traceback" not in output
+
+
+def test_a_data_folder_named_from_here_is_found_from_anywhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = Config(data=Path("var")).data
+    monkeypatch.chdir("/")
+    assert data == tmp_path / "var"

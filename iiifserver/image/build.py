@@ -8,6 +8,7 @@ in a file beside the target.
 from __future__ import annotations
 
 import os
+import re
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -48,7 +49,7 @@ def build(scan: Path, leaf: int, state: str, target: Path, form: Form) -> None:
             _verify(made, header, form)
         except pyvips.Error as error:
             why = " ".join(str(error).split())[:300].replace(str(scan), scan.name)
-            raise BrokenSource(f"it cannot be decoded: {why}") from error
+            raise BrokenSource(f"it cannot be decoded: {_plain(why)}") from error
         if not _is_in(state, scan):
             raise BrokenSource("it was replaced while it was read: publish again")
         place(made, target)
@@ -102,6 +103,11 @@ def _laid_down(parts: Iterable[Any], path: Path) -> Any:
     samples = np.memmap(path, np.uint8, "r")
     image = pyvips.Image.new_from_memory(samples, part.width, height, part.bands, "uchar")
     return image.copy(interpretation=part.interpretation)
+
+
+def _plain(why: str) -> str:
+    """Return *why* without the words of libvips for its own parts."""
+    return re.sub(r"unable to call \w+ |\bVips\w+: ", "", why)
 
 
 # -- from samples to the file

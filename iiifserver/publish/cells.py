@@ -75,7 +75,7 @@ def identifier(value: str) -> str:
 
 _LONGEST = 100
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
-_TAKEN = {"2", "3", "collection"}  # addresses of our own
+_TAKEN = {"2", "3", "collection", "contents"}  # addresses of our own
 
 
 def page_identifier(value: str) -> str:

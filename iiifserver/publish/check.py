@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from iiifserver.publish.assembly import assemble
 from iiifserver.publish.columns import SHEETS
 from iiifserver.publish.entries import KEPT, Entry, read_entries
 from iiifserver.publish.folders import Found, list_scans
-from iiifserver.publish.layout import Layout, lay_out
+from iiifserver.publish.layout import NOTHING_PUBLISHED, Layout, Remembered, lay_out
 from iiifserver.publish.reading import PAGES_FILE, read_tables
 from iiifserver.publish.rules import RULES, Reviewed
 from iiifserver.publish.suspicions import SUSPICIONS
@@ -65,15 +65,19 @@ def read(folder: Path, images: Path) -> Reading:
 
 
 def review(
-    place: Path, images: Path, examine: Callable[[Found], Found] = lambda found: found
+    place: Path,
+    images: Path,
+    examine: Callable[[Found], Found] = lambda found: found,
+    published: Mapping[str, Remembered] = NOTHING_PUBLISHED,
 ) -> Review:
     """Return the exhibition at *place*, a folder or a workbook, and all that is wrong with it.
 
-    *examine* completes what was found in *images* by what the scans themselves say.
+    *examine* completes what was found in *images* by what the scans themselves say; *published*
+    is what editions remember of pages, by record.
     """
     tables = _with_kept(read_tables(place), place)
     found = examine(list_scans(images))
-    return review_sheets(tables.sheets, found, tables.mistakes)
+    return review_sheets(tables.sheets, found, tables.mistakes, published)
 
 
 def pages_file(place: Path) -> Path:
@@ -98,7 +102,12 @@ def _workbooks(folder: Path) -> list[Path]:
     return [path for path in found if not path.name.startswith((OWN, ".", "~"))]
 
 
-def review_sheets(sheets: Iterable[Sheet], found: Found, before: Iterable[Mistake] = ()) -> Review:
+def review_sheets(
+    sheets: Iterable[Sheet],
+    found: Found,
+    before: Iterable[Mistake] = (),
+    published: Mapping[str, Remembered] = NOTHING_PUBLISHED,
+) -> Review:
     """Return the exhibition that *sheets* describe, and what is wrong with it and with *found*.
 
     *before* are the mistakes that kept sheets from being read at all.
@@ -110,7 +119,7 @@ def review_sheets(sheets: Iterable[Sheet], found: Found, before: Iterable[Mistak
     for sheet in there:
         for entry in read_entries(sheet, languages, mistakes):
             entries[KEPT if "checksum" in entry.values else sheet.name].append(entry)
-    layout = lay_out(entries, found.scans)
+    layout = lay_out(entries, found.scans, published)
     today = datetime.datetime.now(datetime.UTC).date()
     reviewed = Reviewed(entries, found.scans, layout, languages or (), today)
     mistakes.extend(found.mistakes)

@@ -12,7 +12,7 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,8 +69,13 @@ def index_of(
     site: Mapping[str, Any],
     *,
     follows_server: bool,
+    highest: Mapping[str, int],
 ) -> Index:
-    """Return an index; what each entry means is told by `iiifserver.edition.Edition`."""
+    """Return an index; what each entry means is told by `iiifserver.edition.Edition`.
+
+    *highest* are the highest numbers of pages by record, of this edition and all before it: only
+    publishing reads them, so that a number is never given again.
+    """
     return {
         "format": FORMAT,
         "base_url": base_url,
@@ -79,7 +84,20 @@ def index_of(
         "images_root": str(images_root),
         "images": images,
         "site": site,
+        "highest": highest,
     }
+
+
+def highest_numbers(
+    images: Iterable[str], before: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Return the highest number that a page had, by record: in *images*, or *before*."""
+    highest = dict(before or {})
+    for image in images:
+        record, _, page = image.rpartition("-")
+        if page.isascii() and page.isdigit():
+            highest[record] = max(int(page), highest.get(record, 0))
+    return dict(sorted(highest.items()))
 
 
 class Store:
@@ -194,7 +212,8 @@ def _locked(data: Path, how: int, name: str = "editions.lock") -> Iterator[None]
 def rollback(data: Path, number: int | None = None) -> Published:
     """Make edition *number*, the one before the current one if None, the current one again.
 
-    It gets the next number, so that it is noticed like any other.
+    It gets the next number, so that it is noticed like any other, and stays at the address at
+    which readers are now.
 
     Raises:
         ConfigurationError: it is not there any more.
@@ -211,7 +230,9 @@ def rollback(data: Path, number: int | None = None) -> Published:
         lost = [name for name, unit in index["units"].items() if not store.has(unit["object"])]
         if lost:
             raise ConfigurationError(f"edition {number} is not whole: {lost[0]!r} is gone")
-        return store.switch(index)
+        now = read_index(data, found[-1])
+        index["highest"] = highest_numbers(index["images"], now.get("highest"))
+        return store.switch(_moved(index, now["base_url"], now["follows_server"], store))
 
 
 def relink(data: Path, base_url: str, *, follows_server: bool, write: Write | None = None) -> bool:
@@ -226,14 +247,19 @@ def relink(data: Path, base_url: str, *, follows_server: bool, write: Write | No
             edition = current(data)
             if (edition.base_url, edition.follows_server) == (base_url, follows_server):
                 return False
-            index = read_index(data, edition.number)
-            for unit in index["units"].values():
-                packed = relinked(read_unit(object_path(data, unit["object"])), base_url)
-                store.put(packed)
-                unit["object"] = packed.digest
-            index |= {"base_url": base_url, "follows_server": follows_server}
+            index = _moved(read_index(data, edition.number), base_url, follows_server, store)
             if store.switch_from(edition.number, index):
                 return True
+
+
+def _moved(index: Index, base_url: str, follows_server: bool, store: Store) -> Index:
+    """Return *index* with its documents at *base_url*, after writing those."""
+    if index["base_url"] != base_url:
+        for unit in index["units"].values():
+            packed = relinked(read_unit(object_path(store.data, unit["object"])), base_url)
+            store.put(packed)
+            unit["object"] = packed.digest
+    return index | {"base_url": base_url, "follows_server": follows_server}
 
 
 def prune(data: Path, keep: int = KEPT) -> Pruned:

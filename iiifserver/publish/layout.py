@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from iiifserver.publish.entries import KEPT, Entries, Entry
 from iiifserver.publish.folders import ScanFile, Scans
 from iiifserver.publish.pages import Kept, Leaf, assign
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What editions tell of the pages of a record, where `pages.csv` does not."""
+
+    highest: int = 0
+    """The highest number that a page ever had, given or assigned."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """The page of each file of the current edition that is one page."""
+
+
+NOTHING_PUBLISHED: Mapping[str, Remembered] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +50,9 @@ class Layout:
     gone: tuple[Kept, ...]
 
 
-def lay_out(entries: Entries, scans: Scans) -> Layout:
+def lay_out(
+    entries: Entries, scans: Scans, published: Mapping[str, Remembered] = NOTHING_PUBLISHED
+) -> Layout:
     """Return the pages of all records; those without an identifier are assigned one."""
     listed = _by_record(entries["Pages"])
     remembered = _by_record(entries.get(KEPT, ()))
@@ -55,12 +70,22 @@ def lay_out(entries: Entries, scans: Scans) -> Layout:
         found = list(_slots(listed.get(record), scans.get(record, ())))
         unnamed = [slot.leaf for slot in found if not slot.given]
         taken = {slot.page for slot in found if slot.given}
-        assigned = assign(record, unnamed, before, taken)
+        told = published.get(record, Remembered())
+        known = [*before, *_told(record, told, {*taken, *(row.page for row in before)})]
+        assigned = assign(record, unnamed, known, taken, told.highest)
         slots[record] = tuple(_named(found, assigned.pages, rows))
-        kept.extend(assigned.kept)
+        # of a page that is gone, and that no list remembered, its number is enough
+        kept.extend(row for row in assigned.kept if row.checksum or not row.gone)
         new.extend(assigned.new)
         gone.extend(assigned.gone)
     return Layout(slots, tuple(kept), tuple(new), tuple(gone))
+
+
+def _told(record: str, told: Remembered, known: Collection[str]) -> Iterator[Kept]:
+    """Yield the pages that only editions remember: by name, since their checksum is not known."""
+    for file, page in told.files.items():
+        if page not in known:
+            yield Kept(record, page, file, 0, "")
 
 
 def _by_record(entries: Iterable[Entry]) -> dict[str, list[Entry]]:

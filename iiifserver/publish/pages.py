@@ -57,17 +57,22 @@ class Assigned(NamedTuple):
 
 
 def assign(
-    record: str, leaves: Sequence[Leaf], kept: Sequence[Kept], taken: Collection[str] = ()
+    record: str,
+    leaves: Sequence[Leaf],
+    kept: Sequence[Kept],
+    taken: Collection[str] = (),
+    highest: int = 0,
 ) -> Assigned:
     """Return an identifier for each of *leaves*, the same as before for those in *kept*.
 
-    *taken* are identifiers that the record's author gave to other leaves.
+    *taken* are identifiers that the record's author gave to other leaves, *highest* is the highest
+    number that a page of the record ever had, given or assigned: none up to it is given again.
     """
     rows = [row for row in kept if row.page not in taken]
     found: dict[int, Kept] = {}
     for key in (_wholly, _by_content, _by_name):
         _match(leaves, rows, found, key)
-    number = max([0, *map(_number, (*taken, *(row.page for row in kept)))])
+    number = max([highest, *map(_number, (*taken, *(row.page for row in kept)))])
     pages: list[str] = []
     new: list[Kept] = []
     updated: dict[str, Kept] = {}

@@ -21,9 +21,21 @@ from iiifserver.urls import Urls
 from .check import Review, pages_file, review
 from .diff import counted, details, in_words
 from .documents import Unit, units_of
-from .edition import Index, Published, Store, Unwritten, Write, alone, index_of, relink, writing
+from .edition import (
+    Index,
+    Published,
+    Store,
+    Unwritten,
+    Write,
+    alone,
+    highest_numbers,
+    index_of,
+    relink,
+    writing,
+)
 from .examined import examine
 from .folders import Found
+from .layout import Remembered
 from .memory import Made, Memory, Scan, recall
 from .objects import Packed, pack, relinked
 from .pages import keep as keep_pages
@@ -143,13 +155,15 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def _draft(folder: Path, scans: Path, config: Config, store: Store, look: Look) -> Draft:
-    found = review(folder, scans, lambda names: look(names, scans, config))
+    before = _current_index(config.data)
+    highest = before.get("highest", {}) if before else {}
+    published = _remembered(before["images"], highest) if before else {}
+    found = review(folder, scans, lambda names: look(names, scans, config), published)
     exhibition = found.exhibition
     if exhibition is None:
         raise InvalidExhibition(found.mistakes)
     if config.show_unreviewed:
         exhibition = with_unreviewed(exhibition)
-    before = _current_index(config.data)
     base_url = config.base_url or (before["base_url"] if before else DEFAULT_BASE_URL)
     follows = not config.base_url and (before is None or before["follows_server"])
     root = scans.resolve()
@@ -172,8 +186,27 @@ def _draft(folder: Path, scans: Path, config: Config, store: Store, look: Look) 
         {name: _image(file, seen[name]) for name, file in files.items()},
         _site(exhibition),
         follows_server=follows,
+        highest=highest_numbers(files, highest),
     )
     return Draft(index, before, exhibition, found)
+
+
+def _remembered(
+    images: Mapping[str, Mapping[str, str | None]], highest: Mapping[str, int]
+) -> dict[str, Remembered]:
+    """Return what an index tells of pages, by record."""
+    shown: dict[str, dict[str, list[str]]] = {}
+    for name, image in images.items():
+        record, _, file = (image["file"] or "").partition("/")
+        page = name.removeprefix(f"{record}-")
+        shown.setdefault(record, {}).setdefault(file, []).append(page)
+    return {
+        record: Remembered(
+            highest.get(record, 0),
+            {file: pages[0] for file, pages in shown.get(record, {}).items() if len(pages) == 1},
+        )
+        for record in {*shown, *highest}
+    }
 
 
 def _current_index(data: Path) -> Index | None:

@@ -35,16 +35,23 @@ def create_app(config: Config, renderer: Renderer) -> Flask:
         ConfigurationError: the folder is none, or nothing is published.
     """
 
-    def urls() -> Urls:
-        return urls_for(request, config)
-
     holdings: Shelf | Published
     if config.folder:
         folder = Folder(Path(config.folder))
         images = Images(folder, config, renderer)
+
+        def urls() -> Urls:
+            return urls_for(request, config)
+
         holdings = Shelf(folder, images, renderer, urls)
     else:
-        holdings = Published(Current(config.data), urls)
+        current = Current(config.data)
+
+        def urls() -> Urls:
+            # of the documents, which may be moved while the server runs
+            return Urls(current.get().base_url)
+
+        holdings = Published(current, urls)
         images = Images(holdings, config, renderer)
     app = Flask(__name__, static_folder=None)
     # an identifier may hold what others would tidy up

@@ -89,6 +89,7 @@ CELLS = [
     Seed("Records", "record", "r 3", "letters a-z, digits", "r-3"),
     Seed("Records", "record", "a/b", "a slash would end it", "a-b"),
     Seed("Records", "record", "collection", "address of that name", "item-collection"),
+    Seed("Records", "record", "contents", "address of that name", "item-contents"),
     Seed("Records", "record", "2", "address of that name", "item-2"),
     Seed("Records", "record", "сh9", "CYRILLIC SMALL LETTER ES", "ch9"),
     Seed("Records", "record", "記録", "letters a-z, digits"),
@@ -271,7 +272,10 @@ def _scans(images: Path, sheets) -> None:
     """Give every record that can have one a scan of its own."""
     drawn = 0
     for record in dict.fromkeys(row["record"] for row in sheets["Records"]):
-        if re.fullmatch("[A-Za-z0-9][A-Za-z0-9-]{1,50}", record) and record != "collection":
+        if re.fullmatch("[A-Za-z0-9][A-Za-z0-9-]{1,50}", record) and record not in (
+            "collection",
+            "contents",
+        ):
             for name in {"r1": ["a.jpg", "b.jpg"]}.get(record, ["1.jpg"]):
                 drawn += 1
                 draw(images / record / name, drawn)

@@ -11,7 +11,7 @@ from small_exhibition import Small, look, png
 
 from iiifserver.edition import MARK, current, numbers
 from iiifserver.errors import InvalidExhibition
-from iiifserver.publish.edition import create
+from iiifserver.publish.edition import create, relink, rollback
 from iiifserver.publish.publication import linked, preview, publish
 
 
@@ -313,3 +313,37 @@ def test_two_publishers_give_no_page_the_identifier_of_another(small):
         "0-x.png": "4",
     }
     assert len(rows) == 4
+
+
+def test_a_number_that_the_author_gave_is_not_given_again(small):
+    small.files = {"1": "1.png", "2": "2.png"}
+    small.write()
+    small.publish()
+    (small.scans / "a2" / "2.png").unlink()
+    (small.scans / "a2" / "10.png").write_bytes(png(60, 80, 10))
+    small._sheet("pages", [["record", "page", "file"], ["a2", "1", "1.png"], ["a2", "", "10.png"]])
+    small.publish()
+    canvases = document(small, "a2", "3/manifest")["items"]
+    assert [canvas["id"].rpartition("/")[2] for canvas in canvases] == ["1", "3"]
+
+
+def test_a_list_of_pages_that_was_lost_is_made_again_from_what_is_published(small):
+    before = (small.sheets / "pages.csv").read_text(encoding="utf-8")
+    png_of_another = small.scans / "a1" / "0.png"
+    png_of_another.write_bytes(png(60, 80, 3))
+    small.write()  # as its author had it: what the program kept is lost
+    small.publish()
+    after = (small.sheets / "pages.csv").read_text(encoding="utf-8")
+    assert set(before.splitlines()) < set(after.splitlines())
+    assert "a1,3,0.png" in after
+
+
+def test_a_rollback_stays_at_the_address_of_readers(small):
+    small.titles["a1"] = "Changed"
+    small.write()
+    small.publish()
+    relink(small.data, "https://archive.example/x", follows_server=False)
+    rollback(small.data, 1)
+    now = current(small.data)
+    assert now.base_url == "https://archive.example/x"
+    assert document(small, "a1", "3/manifest")["id"].startswith("https://archive.example/x/")
