@@ -75,8 +75,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., tuple[str, subprocess.Popen[
 
     yield run
     for process in running:
-        process.kill()
-        process.wait()
+        process.terminate()  # killed, it could not end its workers
+        process.wait(20)
         if process.stdout:
             process.stdout.close()
 
