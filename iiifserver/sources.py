@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .errors import BrokenSource, ConfigurationError, NotFound
 
@@ -26,6 +26,15 @@ MOST_FILES = 500_000
 """Files in one folder's table; a folder with more stops the start."""
 _DEEPEST = 64
 _RESCAN_S = 2.0
+
+
+class Place(NamedTuple):
+    """Bytes that stand ready: *prefix*, then *length* bytes of a file from *offset*."""
+
+    path: str
+    offset: int
+    length: int
+    prefix: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ HOMES = {
     "click": ["cli"],
     "granian": ["server"],
     "PIL": ["image.open", "image.render"],
+    "nh3": ["web"],
+    "simplejpeg": ["image.render"],
     "pypdfium2": ["image.containers"],
     "pi_heif": ["image.containers"],
     "openpyxl": ["publish.spreadsheet", "publish.workbook"],
@@ -53,6 +55,7 @@ HEAVY = (
     "numpy",
     "glymur",
     "granian",
+    "simplejpeg",
     "pypdfium2",
     "pi_heif",
 )
