@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from .errors import ConfigurationError
-from .sources import Listed
+from .sources import File, Listed
 
 FORMAT = 2
 MARK = "\ufdd0"
@@ -202,18 +202,18 @@ def read_unit(path: Path) -> Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Files(Mapping[str, tuple[Path, str | None]]):
+class _Files(Mapping[str, File]):
     """The scans of an edition, each made a path when it is asked for: there may be many."""
 
     data: Path
     root: Path
     entries: Mapping[str, Mapping[str, Any]]
 
-    def __getitem__(self, identifier: str) -> tuple[Path, str | None]:
+    def __getitem__(self, identifier: str) -> File:
         entry = self.entries[identifier]
         pyramid = entry.get("pyramid")
         path = pyramid_path(self.data, pyramid) if pyramid else self.root / entry["file"]
-        return path, entry["rights"]
+        return File(path, entry["rights"])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)

@@ -39,13 +39,19 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file that an identifier names; another `identity` means other pixels."""
+    """A picture that an identifier names; another `identity` means other pixels.
+
+    `leaf` is the place, from 0, of the picture in a file that holds several. `stored` is where its
+    sidecar is, or would be: bytes made beforehand, see image/stored.py.
+    """
 
     identifier: str
     path: Path
     size_bytes: int
     identity: str
     rights: str | None = None
+    leaf: int = 0
+    stored: Path | None = None
 
     def read(self, offset: int, length: int) -> bytes:
         """Return at most *length* bytes from *offset*, fewer at the end of the file.
@@ -68,12 +74,13 @@ class Sources(Protocol):
         ...
 
 
-def _source(identifier: str, path: Path, rights: str | None = None) -> Source:
+def _source(identifier: str, file: File) -> Source:
     try:
-        status = path.stat()
+        status = file.path.stat()
     except OSError as error:
         raise _nothing(identifier) from error
-    return Source(identifier, path, status.st_size, identity_of(status), rights)
+    identity = identity_of(status)
+    return Source(identifier, file.path, status.st_size, identity, file.rights, stored=file.stored)
 
 
 def identity_of(status: os.stat_result) -> str:
@@ -86,19 +93,27 @@ def _nothing(identifier: str) -> NotFound:
     return NotFound(f"no image is called {shown!r}", parameter="identifier")
 
 
+class File(NamedTuple):
+    """Where a source lies, the rights where they are known, and its sidecar if it has one."""
+
+    path: Path
+    rights: str | None = None
+    stored: Path | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """Sources named one by one: identifier -> file, with the rights where they are known."""
+    """Sources named one by one."""
 
-    files: Mapping[str, tuple[Path, str | None]]
+    files: Mapping[str, File]
 
     def find(self, identifier: str) -> Source:
         """Return the source that *identifier* names, or raise NotFound."""
         try:
-            path, rights = self.files[identifier]
+            file = self.files[identifier]
         except KeyError:
             raise _nothing(identifier) from None
-        return _source(identifier, path, rights)
+        return _source(identifier, file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +133,7 @@ class _Table:
             if not names:
                 raise _nothing(name)
             [name] = names
-        return _source(name, self.files[name])
+        return _source(name, File(self.files[name]))
 
 
 class Folder:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iiifserver.errors import BrokenSource, ConfigurationError, NotFound
-from iiifserver.sources import Folder, Listed, natural
+from iiifserver.sources import File, Folder, Listed, natural
 
 
 class Clock:
@@ -260,7 +260,7 @@ def test_a_folder_that_is_none_stops_the_start(tmp_path):
 def test_listed_sources_are_found_by_name_only(tmp_path):
     rights = "http://rightsstatements.org/vocab/InC/1.0/"
     put(tmp_path, "x/y.tif")
-    listed = Listed({"record-1": (tmp_path / "x/y.tif", rights)})
+    listed = Listed({"record-1": File(tmp_path / "x/y.tif", rights)})
     source = listed.find("record-1")
     assert (source.identifier, source.rights) == ("record-1", rights)
     for identifier in ("record-2", "x/y.tif", "record-1.tif", "", str(tmp_path / "x/y.tif")):
