@@ -16,6 +16,7 @@ from iiifserver.errors import BadRequest, NotSupported
 
 from .request import (
     ImageRequest,
+    Number,
     OutputFormat,
     Quality,
     Region,
@@ -96,6 +97,17 @@ class Plan:
     format: OutputFormat
     canonical: str
 
+    @property
+    def pixels(self) -> str:
+        """One spelling for all requests, of either version, that ask for the same pixels."""
+        x, y, width, height = self.box
+        # the colours of the source are the default
+        quality = "default" if self.quality == "color" else self.quality
+        return (
+            f"{x}.{y}.{width}.{height}-{self.width}.{self.height}"
+            f"-{self.rotation.canonical()}-{quality}.{self.format}"
+        )
+
 
 def make_plan(request: ImageRequest, image: Dimensions, limits: Limits) -> Plan:
     """Return what *request* means for an image of these dimensions.
@@ -106,19 +118,16 @@ def make_plan(request: ImageRequest, image: Dimensions, limits: Limits) -> Plan:
     """
     version = request.version
     box = resolve_region(request.region, image, version)
-    size = resolve_size(request.size, Dimensions(box.width, box.height), limits, version)
+    region = Dimensions(box.width, box.height)
+    width, height = size = resolve_size(request.size, region, limits, version)
     _check_canvas(request, size, limits)
-    segments = (
-        "full" if box == (0, 0, *image) else ",".join(map(str, box)),
-        _canonical_size(size, Dimensions(box.width, box.height), limits, version),
-        request.rotation.canonical(),
-        # the colours of the source are the default
-        "default" if request.quality == "color" else request.quality,
-    )
-    canonical = f"{'/'.join(segments)}.{request.format}"
-    return Plan(
-        box, size.width, size.height, request.rotation, request.quality, request.format, canonical
-    )
+    left, top, _, _ = box
+    cropped = "full" if region == image else f"{left},{top},{region.width},{region.height}"
+    scaled = _canonical_size(size, region, limits, version)
+    # the colours of the source are the default
+    quality = "default" if request.quality == "color" else request.quality
+    canonical = f"{cropped}/{scaled}/{request.rotation.canonical()}/{quality}.{request.format}"
+    return Plan(box, width, height, request.rotation, request.quality, request.format, canonical)
 
 
 def resolve_region(region: Region, image: Dimensions, version: Version = 3) -> Box:
@@ -133,7 +142,7 @@ def resolve_region(region: Region, image: Dimensions, version: Version = 3) -> B
     Image API 3.0, 4.1: https://iiif.io/api/image/3.0/#41-region
     """
     if region.kind == "full":
-        return Box(0, 0, image.width, image.height)
+        return Box(0, 0, *image)
     if region.kind == "square":
         side = min(image)
         return Box((image.width - side) // 2, (image.height - side) // 2, side, side)
@@ -141,14 +150,15 @@ def resolve_region(region: Region, image: Dimensions, version: Version = 3) -> B
     if region.kind == "percent":
         if x >= 100 or y >= 100:
             raise _outside(image, version)
-        x = min(_round(x * image.width / Fraction(100)), image.width - 1)
-        y = min(_round(y * image.height / Fraction(100)), image.height - 1)
-        width = max(_round(width * image.width / Fraction(100)), 1)
-        height = max(_round(height * image.height / Fraction(100)), 1)
+        x = min(_percent(x, image.width), image.width - 1)
+        y = min(_percent(y, image.height), image.height - 1)
+        width = max(_percent(width, image.width), 1)
+        height = max(_percent(height, image.height), 1)
     left, top = int(x), int(y)
-    if left >= image.width or top >= image.height:
+    right, below = image.width - left, image.height - top
+    if right <= 0 or below <= 0:
         raise _outside(image, version)
-    return Box(left, top, min(int(width), image.width - left), min(int(height), image.height - top))
+    return Box(left, top, min(int(width), right), min(int(height), below))
 
 
 def resolve_size(
@@ -188,8 +198,7 @@ def _scaled(size: Size, region: Dimensions, limits: Limits, *, enlarge: bool) ->
     if size.kind == "max":
         return _largest(region, limits, enlarge=size.upscale)
     if size.kind == "percent":
-        scale = size.percent / 100
-        return Dimensions(_round(region.width * scale), _round(region.height * scale))
+        return Dimensions(*(_percent(size.percent, side) for side in region))
     width, height = size.width, size.height
     if width and height:
         wanted = Dimensions(width, height)
@@ -259,7 +268,7 @@ def _check_canvas(request: ImageRequest, size: Dimensions, limits: Limits) -> No
         raise refuse(request.version, "format", why)
 
 
-def rotated(size: Dimensions, degrees: Fraction) -> Dimensions:
+def rotated(size: Dimensions, degrees: Number) -> Dimensions:
     """Return the smallest upright rectangle that holds *size* turned by *degrees*."""
     if degrees % 90 == 0:
         return size if degrees % 180 == 0 else Dimensions(size.height, size.width)
@@ -285,8 +294,8 @@ def _proportional(known: int, other: int, of: int) -> int:
     return level if -(-of // factor) == known and abs(level - nearest) <= 1 else nearest
 
 
-def _round(value: Fraction | int) -> int:
-    return math.floor(value + Fraction(1, 2))
+def _percent(percent: Number, of: int) -> int:
+    return math.floor(Fraction(percent * of, 100) + Fraction(1, 2))
 
 
 def _outside(image: Dimensions, version: Version) -> BadRequest:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal, get_args
 
 from iiifserver.errors import BadRequest
@@ -30,6 +31,9 @@ _SECTION = {
     | {"quality": "quality", "format": "format"},
 }
 
+Number = int | Fraction
+"""Exact, and whole where it can be: whole numbers are much faster."""
+
 _INT = r"[0-9]{1,9}"  # not \d, which matches the digits of every script
 _DECIMAL = r"(?:[0-9]{1,9}(?:\.[0-9]{1,12})?|\.[0-9]{1,12})"
 _PIXELS = re.compile(rf"({_INT}),({_INT}),({_INT}),({_INT})")
@@ -40,6 +44,8 @@ _ROTATION = re.compile(rf"(!?)({_DECIMAL})")
 
 LONGEST_SEGMENT = 128
 """Characters; the longest region that the grammar can hold is shorter."""
+_KEPT = 4_096
+"""Segments of each kind that are kept parsed: images of one tile size share most of theirs."""
 
 
 def section(version: Version, parameter: str) -> str:
@@ -57,7 +63,7 @@ class Region:
     """The part of the image that is asked for; *numbers* are x, y, width, height."""
 
     kind: Literal["full", "square", "pixels", "percent"]
-    numbers: tuple[Fraction | int, ...] = ()
+    numbers: tuple[Number, ...] = ()
 
     @classmethod
     def parse(cls, text: str, version: Version = 3) -> Region:
@@ -76,7 +82,7 @@ class Region:
         if match := _PIXELS.fullmatch(text):
             region = cls("pixels", tuple(int(number) for number in match.groups()))
         elif match := _PERCENT.fullmatch(text):
-            region = cls("percent", tuple(Fraction(number) for number in match.groups()))
+            region = cls("percent", tuple(_number(text) for text in match.groups()))
         if region is None:
             forms = "full, square, x,y,w,h or pct:x,y,w,h"
             raise refuse(version, "region", f"not a region: {_show(text)}; {forms}")
@@ -92,7 +98,7 @@ class Size:
     kind: Literal["max", "full", "percent", "pixels", "confined"]
     width: int | None = None
     height: int | None = None
-    percent: Fraction = Fraction(100)
+    percent: Number = 100
     upscale: bool = False
     """Whether the size may exceed the region's: a `^` in 3.0, always in 2.1."""
 
@@ -114,7 +120,7 @@ class Size:
         if body == "full" and version == 2:
             return cls("full")
         if match := _SIZE_PERCENT.fullmatch(body):
-            percent = Fraction(match[1])
+            percent = _number(match[1])
             if not percent:
                 raise refuse(version, "size", f"a size without extent: {_show(text)}")
             return cls("percent", percent=percent, upscale=upscale)
@@ -134,7 +140,7 @@ class Size:
 class Rotation:
     """Mirroring on the vertical axis, then clockwise *degrees*, 0 or more and below 360."""
 
-    degrees: Fraction = Fraction(0)
+    degrees: Number = 0
     mirror: bool = False
 
     @classmethod
@@ -147,7 +153,7 @@ class Rotation:
         Image API 3.0, 4.3: https://iiif.io/api/image/3.0/#43-rotation
         """
         match = _ROTATION.fullmatch(text)
-        degrees = Fraction(match[2]) if match else Fraction(-1)
+        degrees = _number(match[2]) if match else -1
         if not match or degrees > 360:
             why = f"not a rotation: {_show(text)}; degrees from 0 to 360, after ! to mirror"
             raise refuse(version, "rotation", why)
@@ -180,20 +186,33 @@ class ImageRequest:
 
         Image API 3.0, 4: https://iiif.io/api/image/3.0/#4-image-requests
         """
-        asked = {"region": region, "size": size, "rotation": rotation, "quality": quality_format}
-        for parameter, text in asked.items():
-            if len(text) > LONGEST_SEGMENT:
-                why = f"{len(text)} characters are too many for a {parameter}: {_show(text)}"
-                raise refuse(version, parameter, why)
-        quality, _, output_format = quality_format.rpartition(".")
+        if len(region) + len(size) + len(rotation) + len(quality_format) > LONGEST_SEGMENT:
+            _check_lengths(version, region, size, rotation, quality_format)
         return cls(
             version,
-            Region.parse(region, version),
-            Size.parse(size, version),
-            Rotation.parse(rotation, version),
-            _quality(quality, version),
-            _format(output_format, version),
+            _region(region, version),
+            _size(size, version),
+            _rotation(rotation, version),
+            *_quality_format(quality_format, version),
         )
+
+
+_region = lru_cache(_KEPT)(Region.parse)
+_size = lru_cache(_KEPT)(Size.parse)
+_rotation = lru_cache(_KEPT)(Rotation.parse)
+
+
+@lru_cache(_KEPT)
+def _quality_format(text: str, version: Version) -> tuple[Quality, OutputFormat]:
+    quality, _, output_format = text.rpartition(".")
+    return _quality(quality, version), _format(output_format, version)
+
+
+def _check_lengths(version: Version, *segments: str) -> None:
+    for parameter, text in zip(("region", "size", "rotation", "quality"), segments, strict=True):
+        if len(text) > LONGEST_SEGMENT:
+            why = f"{len(text)} characters are too many for a {parameter}: {_show(text)}"
+            raise refuse(version, parameter, why)
 
 
 def _quality(text: str, version: Version) -> Quality:
@@ -211,8 +230,15 @@ def _format(text: str, version: Version) -> OutputFormat:
     raise refuse(version, "format", f"not a format: {_show(text)}; {', '.join(FORMATS)}")
 
 
-def _decimal(value: Fraction) -> str:
+def _number(text: str) -> Number:
+    exact = Fraction(text)
+    return exact.numerator if exact.denominator == 1 else exact
+
+
+def _decimal(value: Number) -> str:
     """Return *value* as a decimal number without needless zeros; it has at most 12 places."""
+    if isinstance(value, int):
+        return str(value)
     whole, rest = divmod(value, 1)
     if not rest:
         return str(whole)
