@@ -25,12 +25,15 @@ from typing import Any, NamedTuple
 import orjson
 
 from .errors import ConfigurationError
+from .presentation.shown import SitePage
 from .sources import File, Listed
 
 FORMAT = 2
 MARK = "\ufdd0"
 """Stands for base_url in unlinked documents: a noncharacter, which no text may hold."""
 UNLINKED, IDENTITY = "unlinked", "identity"
+PAGE = "page"
+"""The name of the document that tells what the page of a unit shows; it has no address."""
 _NUMBER = re.compile(r"([0-9]{6})\.json")
 _LOOK_EVERY_S = 1.0
 _FIRST_READ = 8_192
@@ -82,10 +85,12 @@ class Edition:
     follows_server: bool
     """Whether base_url is only where a server happened to listen: another may relink it."""
     images: Listed
-    site: Mapping[str, Any]
-    """What the pages need: title, languages, chapters."""
+    site: SitePage
+    """What every page says of the site."""
     units: Mapping[str, Mapping[str, str]]
     """By identifier, the site itself under the empty one: `kind`, `content` and `object`."""
+    gone: frozenset[str]
+    """Records, chapters and images that an edition before this one had."""
     data: Path
 
     def unit(self, identifier: str) -> Unit | None:
@@ -97,6 +102,12 @@ class Edition:
         """Return one document of *identifier*, None where there is none."""
         unit = self.unit(identifier)
         return unit.documents.get(name) if unit else None
+
+    def page(self, identifier: str, kind: str) -> bytes | None:
+        """Return what the page of *identifier* shows, None where it is not of this *kind*."""
+        entry = self.units.get(identifier)
+        document = self.document(identifier, PAGE) if entry and entry["kind"] == kind else None
+        return document.codings[IDENTITY].read() if document else None
 
 
 def numbers(data: Path) -> list[int]:
@@ -143,9 +154,12 @@ def read(data: Path, number: int) -> Edition:
     """Return edition *number*.
 
     Raises:
-        ConfigurationError: as `read_index` does.
+        ConfigurationError: as `read_index` does; or an older program wrote it, without pages.
     """
     index = read_index(data, number)
+    if "exhibition" not in index["site"]:
+        why = f"edition {number} in {data} was written by an older program, without pages"
+        raise ConfigurationError(f"{why}: publish it anew")
     return Edition(
         number=number,
         base_url=index["base_url"],
@@ -153,6 +167,7 @@ def read(data: Path, number: int) -> Edition:
         images=Listed(_Files(data, Path(index["images_root"]), index["images"])),
         site=index["site"],
         units=index["units"],
+        gone=frozenset(index["gone"]),
         data=data,
     )
 
@@ -213,7 +228,7 @@ class _Files(Mapping[str, File]):
         entry = self.entries[identifier]
         pyramid = entry.get("pyramid")
         path = pyramid_path(self.data, pyramid) if pyramid else self.root / entry["file"]
-        return File(path, entry["rights"])
+        return File(path, entry["rights"], identity=pyramid or "")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)

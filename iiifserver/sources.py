@@ -36,13 +36,19 @@ class Place(NamedTuple):
     length: int
     prefix: bytes = b""
 
+    def read(self) -> bytes:
+        """Return the bytes."""
+        with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123
+            return self.prefix + os.pread(file.fileno(), self.length, self.offset)
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """A picture that an identifier names; another `identity` means other pixels.
 
     `leaf` is the place, from 0, of the picture in a file that holds several. `stored` is where its
-    sidecar is, or would be: bytes made beforehand, see image/stored.py.
+    sidecar is, or would be: bytes made beforehand, see image/stored.py. A file that is called by
+    its content is `lasting`: nobody replaces it.
     """
 
     identifier: str
@@ -52,6 +58,14 @@ class Source:
     rights: str | None = None
     leaf: int = 0
     stored: Path | None = None
+    lasting: bool = False
+
+    def unchanged(self) -> bool:
+        """Return whether the file is still the one that was found."""
+        try:
+            return self.lasting or identity_of(os.stat(self.path)) == self.identity  # noqa: PTH116
+        except OSError:
+            return False
 
     def read(self, offset: int, length: int) -> bytes:
         """Return at most *length* bytes from *offset*, fewer at the end of the file.
@@ -73,14 +87,25 @@ class Sources(Protocol):
         """Return the source that *identifier* names, or raise NotFound."""
         ...
 
+    def table(self) -> object:
+        """Return where names are looked up: the same object as long as they mean the same files."""
+        ...
+
 
 def _source(identifier: str, file: File) -> Source:
     try:
         status = file.path.stat()
     except OSError as error:
         raise _nothing(identifier) from error
-    identity = identity_of(status)
-    return Source(identifier, file.path, status.st_size, identity, file.rights, stored=file.stored)
+    return Source(
+        identifier,
+        file.path,
+        status.st_size,
+        file.identity or identity_of(status),
+        file.rights,
+        stored=file.stored,
+        lasting=bool(file.identity),
+    )
 
 
 def identity_of(status: os.stat_result) -> str:
@@ -94,11 +119,15 @@ def _nothing(identifier: str) -> NotFound:
 
 
 class File(NamedTuple):
-    """Where a source lies, the rights where they are known, and its sidecar if it has one."""
+    """Where a source lies, the rights where they are known, and its sidecar if it has one.
+
+    `identity` is that of a file that is called by its content; of others it is found out.
+    """
 
     path: Path
     rights: str | None = None
     stored: Path | None = None
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +143,10 @@ class Listed:
         except KeyError:
             raise _nothing(identifier) from None
         return _source(identifier, file)
+
+    def table(self) -> object:
+        """Return what never changes: this list."""
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +201,10 @@ class Folder:
                 raise
         self.scan()
         return self._table.find(name)
+
+    def table(self) -> object:
+        """Return what the last scan found, another object after each."""
+        return self._table
 
     def names(self) -> tuple[str, ...]:
         """Return every identifier in natural order; the same object while nothing changed."""

@@ -297,3 +297,35 @@ def test_a_link_to_what_is_hidden_leads_nowhere(shelf: Path) -> None:
 def test_a_name_that_no_address_can_hold_is_absent(shelf: Path) -> None:
     put(shelf, "two\nlines.png")
     assert [name for name in Folder(shelf).names() if "lines" in name] == []
+
+
+def test_a_source_knows_when_its_file_was_replaced(shelf: Path) -> None:
+    source = Folder(shelf).find("one.jpg")
+    assert source.unchanged()
+    put(shelf, "new.part")
+    (shelf / "new.part").replace(shelf / "one.jpg")
+    assert not source.unchanged()
+    (shelf / "one.jpg").unlink()
+    assert not source.unchanged()
+
+
+def test_a_file_called_by_its_content_keeps_its_identity_wherever_it_lies(tmp_path: Path) -> None:
+    put(tmp_path, "here/5f3a.tif", "there/5f3a.tif")
+    here, there = (
+        Listed({"page": File(tmp_path / folder / "5f3a.tif", identity="5f3a.tif")}).find("page")
+        for folder in ("here", "there")
+    )
+    assert here.identity == there.identity == "5f3a.tif"
+    assert here.lasting
+
+
+def test_a_table_is_the_same_until_names_may_mean_other_files(shelf: Path) -> None:
+    clock = Clock()
+    folder = Folder(shelf, clock)
+    table = folder.table()
+    folder.find("one.jpg")
+    assert folder.table() is table
+    clock.now += 3
+    with pytest.raises(NotFound):
+        folder.find("two.jpg")
+    assert folder.table() is not table

@@ -27,6 +27,10 @@ class Published:
         """Return the scan of the page *identifier*, or raise NotFound."""
         return self._current.get().images.find(identifier)
 
+    def table(self) -> object:
+        """Return the current edition."""
+        return self._current.get()
+
     def document(self, place: PresentationPath) -> Found | None:
         """Return the document at *place*, None where there is none."""
         name = f"{place.version}/{place.kind}" if place.version else place.kind
