@@ -30,6 +30,7 @@ PDF_DPI = 300
 _POINTS_AN_INCH = 72
 _MOST_PDF_PIXELS = 150_000_000  # A0 at 300 dpi has 139 million
 _STRIP_BYTES = 64 << 20
+_SMALLEST_LEVEL = 256
 _HEIC_PIXEL_BYTES = 20  # planes of 4:4:4, and RGB; measured: 9 to 16
 
 
@@ -42,31 +43,44 @@ def describe_page(path: Path, leaf: int = 0) -> Header:
     try:
         with path.open("rb", buffering=0) as file:
             read = _reader(file.fileno())
-            size_bytes = os.fstat(file.fileno()).st_size
-            match container(read(0, 64)):
-                case "pdf":
-                    return _pdf_header(path, leaf)
-                case "heic" if leaf == 0:
-                    return _heic_header(path)
-            return describe(read, size_bytes, leaf)
+            if container(read(0, 64)) is None:
+                return describe(read, os.fstat(file.fileno()).st_size, leaf)
+        pages = describe_pages(path)
     except OSError as error:
         raise BrokenSource(error.strerror or str(error)) from error
+    if leaf >= len(pages):
+        raise BrokenSource(f"the file has {len(pages)} pages; there is no page {leaf + 1}")
+    return pages[leaf]
+
+
+def describe_pages(path: Path) -> list[Header]:
+    """Return what all pictures of a PDF or a HEIC are.
+
+    Raises:
+        BrokenSource: it cannot be read, or has more than `MOST_PICTURES` pages.
+    """
+    with path.open("rb") as file:
+        if container(file.read(64)) == "heic":
+            return [_heic_header(path)]
+    return [_pdf_header(points, leaf) for leaf, points in enumerate(pdf_page_sizes(path))]
 
 
 def _reader(handle: int) -> Read:
     return lambda offset, length: os.pread(handle, length, offset)
 
 
-def _pdf_header(path: Path, leaf: int) -> Header:
-    sizes = pdf_page_sizes(path)
-    if leaf >= len(sizes):
-        raise BrokenSource(f"the file has {len(sizes)} pages; there is no page {leaf + 1}")
-    width, height = pdf_page_pixels(sizes[leaf])
-    held = OVERHEAD_BYTES + 2 * _STRIP_BYTES  # the file itself is not held
+def _pdf_header(points: tuple[float, float], leaf: int) -> Header:
+    """Return the header of a page; its levels are drawn as large as they are asked for."""
+    width, height = pdf_page_pixels(points)
+    scales = [1]
+    while max(width, height) > _SMALLEST_LEVEL * scales[-1]:
+        scales.append(2 * scales[-1])
     return Header(
         format="pdf", width=width, height=height, orientation=1,
-        levels=(Level(width, height, 1),), bands=3, bits=8, alpha=False, lossless=True,
-        profile=False, decode_bytes=held, streams=True,
+        levels=tuple(Level(-(-width // k), -(-height // k), k, leaf) for k in scales),
+        bands=3, bits=8, alpha=False, lossless=True, profile=False,
+        decode_bytes=OVERHEAD_BYTES + 2 * _STRIP_BYTES,  # the file itself is not held
+        streams=True,
     )  # fmt: skip
 
 
@@ -104,17 +118,11 @@ def pdf_strips(path: Path, leaf: int) -> Iterator[Pixels]:
         BrokenSource: as `draw_pdf_page` does.
     """
     with _pdf(path) as document:
-        points = document.get_page_size(leaf)
-        scale = _pdf_scale(points)
-        width, height = pdf_page_pixels(points)
         page = document[leaf]
+        width, height = pdf_page_pixels(document.get_page_size(leaf))
         step = max(1, _STRIP_BYTES // (3 * width))
         for top in range(0, height, step):
-            below = max(height - top - step, 0)
-            # pdfium's wrapper rounds what is cut off up to whole pixels
-            cut = [(side - 0.5) / scale if side else 0 for side in (below, top)]
-            bitmap = page.render(scale=scale, crop=(0, cut[0], 0, cut[1]), rev_byteorder=True)
-            yield bitmap.to_numpy()[..., :3].copy()
+            yield _drawn(page, (width, height), (0, top, width, min(step, height - top)))
 
 
 def pdf_page_sizes(path: Path) -> list[tuple[float, float]]:
@@ -129,15 +137,30 @@ def pdf_page_sizes(path: Path) -> list[tuple[float, float]]:
         return [document.get_page_size(number) for number in range(len(document))]
 
 
-def draw_pdf_page(path: Path, leaf: int, scale: float) -> Pixels:
-    """Return page *leaf*, from 0, on white: rows, columns, red green blue; *scale* 1 is 72 dpi.
+def draw_pdf_page(
+    path: Path, leaf: int, size: tuple[int, int], box: tuple[int, int, int, int]
+) -> Pixels:
+    """Return a part of page *leaf*, from 0, drawn on white: rows, columns, red green blue.
+
+    The page is *size* pixels large; of it *box* (left, top, width, height) is drawn.
 
     Raises:
         BrokenSource: it is damaged, or there is no such page.
     """
     with _pdf(path) as document:
-        bitmap = document[leaf].render(scale=scale, rev_byteorder=True)
-        pixels: Pixels = bitmap.to_numpy()[..., :3].copy()
+        return _drawn(document[leaf], size, box)
+
+
+def _drawn(page: Any, size: tuple[int, int], box: tuple[int, int, int, int]) -> Pixels:
+    import pypdfium2
+    from pypdfium2 import raw
+
+    left, top, width, height = box
+    bitmap = pypdfium2.PdfBitmap.new_native(width, height, raw.FPDFBitmap_BGR, rev_byteorder=True)
+    bitmap.fill_rect((255, 255, 255, 255), 0, 0, width, height)
+    flags = raw.FPDF_ANNOT | raw.FPDF_REVERSE_BYTE_ORDER
+    raw.FPDF_RenderPageBitmap(bitmap, page, -left, -top, *size, 0, flags)
+    pixels: Pixels = bitmap.to_numpy().copy()
     return pixels
 
 

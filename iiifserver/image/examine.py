@@ -78,7 +78,7 @@ class Examination:
 
         for leaf, points in enumerate(pdf_page_sizes(self.path)):
             if self.decode:
-                draw_pdf_page(self.path, leaf, 16 / max(*points, 1))
+                draw_pdf_page(self.path, leaf, (16, 16), (0, 0, 16, 16))
             yield pdf_page_pixels(points)
 
     def _heic(self) -> Iterator[tuple[int, int]]:

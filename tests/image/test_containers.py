@@ -61,8 +61,8 @@ def test_pages_of_a_pdf_have_their_sizes_and_their_colours(tmp_path):
     path.write_bytes(saved("PDF", SIZES))
     assert container(path.read_bytes()[:64]) == "pdf"
     assert containers.pdf_page_sizes(path) == SIZES
-    pixels = containers.draw_pdf_page(path, 2, 2.0)
-    assert pixels.shape == (180, 60, 3)
+    pixels = containers.draw_pdf_page(path, 2, (60, 180), (10, 20, 50, 160))
+    assert pixels.shape == (160, 50, 3)
     assert abs(pixels[90, 30].astype(int) - (200, 20, 0)).max() < 8
 
 
@@ -78,7 +78,7 @@ def test_page_that_a_pdf_does_not_have_is_refused(tmp_path):
     path = tmp_path / "p.pdf"
     path.write_bytes(saved("PDF", SIZES))
     with pytest.raises(BrokenSource):
-        containers.draw_pdf_page(path, 3, 1.0)
+        containers.draw_pdf_page(path, 3, (10, 10), (0, 0, 10, 10))
 
 
 def test_heic_that_cannot_be_decoded_is_a_broken_source(tmp_path: Path):

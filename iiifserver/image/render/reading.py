@@ -15,6 +15,7 @@ import pyvips
 
 from iiifserver.errors import BrokenSource
 from iiifserver.image import open as sources
+from iiifserver.image.containers import draw_pdf_page, heic_profile, read_heic
 from iiifserver.image.headers import Header
 from iiifserver.image.plan import Box
 
@@ -39,10 +40,15 @@ _YCBCR_TO_RGB = [[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]]
 
 
 def read_level(path: Path, header: Header, number: int, box: Box) -> Any:
-    """Return *box* of level *number*, as stored; nothing is decoded yet, except JPEG 2000."""
+    """Return *box* of level *number*, as stored; nothing is decoded yet by those of libvips."""
     level = header.levels[number]
-    if header.format == "jp2":
-        return _read_jp2(path, header, number, box)
+    match header.format:
+        case "jp2":
+            return _read_jp2(path, header, number, box)
+        case "pdf":
+            return from_samples(draw_pdf_page(path, level.page, (level.width, level.height), box))
+        case "heic":
+            return from_samples(read_heic(path), heic_profile(path)).crop(*box)
     options: dict[str, Any] = {"access": "random" if level.tile_width else "sequential"}
     if header.format == "jpeg":
         options["shrink"] = level.scale
