@@ -1,14 +1,40 @@
-"""Values by key in memory, bounded; the least recently used goes first."""
+"""What is kept: values by key in memory, made pictures in a directory; the least recently used go.
+
+Both are bounded. A directory is shared by all processes of a server, and by servers: an entry is
+written aside and gets its name whole, and whoever reads it checks it.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
+import shutil
+import struct
+import tempfile
 import threading
+import time
+import zlib
+from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+from .sources import Place
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+_HEAD = struct.Struct(">8sIQ")  # what it is, the checksum of the rest, how long the rest is
+_MARK = b"iiifkept"
+_PIECE_BYTES = 256 << 10  # checked at a time: a large entry is never held whole
+_TOUCHED_S = 60.0  # the time of use is written no oftener: many read the same tile
+_ABANDONED_S = 3_600.0
+_BLOCK_BYTES = 4_096  # what a file system gives even to the smallest
+_AFTER = 0.9  # of its bounds, what a directory holds after it was swept
+_ASIDE, _GONE = ".aside-", ".gone-"
 
 
 class Memory(Generic[K, V]):
@@ -42,3 +68,209 @@ class Memory(Generic[K, V]):
             while self._held > self._most:
                 _, gone = self._values.popitem(last=False)
                 self._held -= self._weight(gone)
+
+    def drop(self, key: K) -> None:
+        """Forget what is kept under *key*."""
+        with self._lock:
+            gone = self._values.pop(key, None)
+            if gone is not None:
+                self._held -= self._weight(gone)
+
+
+class Held(NamedTuple):
+    """What a directory holds, in entries and in bytes of disk."""
+
+    entries: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Bytes by identifier and key below *folder*; a bound of 0 keeps nothing.
+
+    Whoever wants other bytes for an identifier takes another key: an entry never changes. Those
+    of one identifier lie in one folder of their own. Bounds hold after `sweep`.
+    """
+
+    folder: Path
+    most_bytes: int
+    most_entries: int
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is kept at all."""
+        return bool(self.most_bytes and self.most_entries)
+
+    def path(self, identifier: str, key: str) -> Path | None:
+        """Return where `write` should put the bytes of *key*, None where nothing is kept."""
+        return Path(self._path(identifier, key)) if self.on else None
+
+    def get(self, identifier: str, key: str) -> Place | None:
+        """Return the bytes of *key*, None where there are none that can be read.
+
+        What is not as it was written is deleted, to be made anew.
+        """
+        if not self.on:
+            return None
+        path = self._path(identifier, key)
+        try:
+            handle = os.open(path, os.O_RDONLY)
+        except OSError:
+            return None
+        try:
+            length = _checked(handle)
+            if length is not None:
+                _touch(handle)
+                return Place(path, _HEAD.size, length)
+        except OSError:
+            return None
+        finally:
+            os.close(handle)
+        with contextlib.suppress(OSError):
+            Path(path).unlink()
+        return None
+
+    def purge(self, identifier: str) -> int:
+        """Forget all that is kept of *identifier*; return how many entries that were."""
+        return self._forget(self.folder / _digest(identifier))
+
+    def purge_all(self) -> int:
+        """Forget everything; return how many entries that were."""
+        return sum(self._forget(folder) for folder in _folders(self.folder))
+
+    def sweep(self) -> Held:
+        """Delete what was used longest ago until a tenth of both bounds is free; return the rest.
+
+        What others left when they were killed is deleted too.
+        """
+        self._tidy()
+        used, sizes = array("q"), array("q")
+        for _, status in _entries(self.folder):
+            used.append(status.st_mtime_ns)
+            sizes.append(_on_disk(status))
+        held = Held(len(sizes), sum(sizes))
+        if held.entries > self.most_entries or held.size_bytes > self.most_bytes:
+            held = self._delete_until(_last_to_go(used, sizes, self._after()))
+        return held
+
+    def _after(self) -> Held:
+        return Held(int(self.most_entries * _AFTER), int(self.most_bytes * _AFTER))
+
+    def _delete_until(self, last_ns: int) -> Held:
+        """Delete what was not used after *last_ns*; return what is left."""
+        entries = size_bytes = 0
+        for path, status in _entries(self.folder):
+            if status.st_mtime_ns <= last_ns:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            else:
+                entries += 1
+                size_bytes += _on_disk(status)
+        for folder in _folders(self.folder):
+            with contextlib.suppress(OSError):  # something is left in it, or was just put there
+                folder.rmdir()
+        return Held(entries, size_bytes)
+
+    def _path(self, identifier: str, key: str) -> str:
+        return f"{self.folder}/{_digest(identifier)}/{_digest(key)}"
+
+    def _forget(self, folder: Path) -> int:
+        """Delete *folder*, at once for those who look and then in peace."""
+        gone = self.folder / f"{_GONE}{os.urandom(8).hex()}"
+        try:
+            folder.rename(gone)
+        except OSError:
+            return 0
+        count = sum(not left.name.startswith(_ASIDE) for left in gone.iterdir())
+        shutil.rmtree(gone, ignore_errors=True)
+        return count
+
+    def _tidy(self) -> None:
+        """Delete what was being written or deleted by those who were killed."""
+        abandoned = time.time() - _ABANDONED_S
+        for left in (*self.folder.glob(f"*/{_ASIDE}*"), *self.folder.glob(f"{_GONE}*")):
+            with contextlib.suppress(OSError):
+                if left.name.startswith(_GONE):
+                    shutil.rmtree(left, ignore_errors=True)
+                elif left.stat().st_mtime < abandoned:
+                    left.unlink()
+
+
+def write(body: bytes, path: Path) -> Place:
+    """Write an entry aside and then give it its name, where `Directory.path` said; return it.
+
+    Raises:
+        OSError: it cannot be written; nothing is left of it.
+    """
+    try:
+        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=_ASIDE)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=_ASIDE)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(_HEAD.pack(_MARK, zlib.crc32(body), len(body)))
+            file.write(body)
+        Path(aside).replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            Path(aside).unlink()
+        raise
+    return Place(str(path), _HEAD.size, len(body))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _checked(handle: int) -> int | None:
+    """Return how many bytes an entry holds, None if it is not as it was written."""
+    piece = os.read(handle, _PIECE_BYTES)
+    if len(piece) < _HEAD.size:
+        return None
+    mark, checksum, length = _HEAD.unpack_from(piece)
+    found, piece = 0, piece[_HEAD.size :]
+    left: int = length
+    while piece and left >= len(piece):
+        found, left = zlib.crc32(piece, found), left - len(piece)
+        piece = os.read(handle, _PIECE_BYTES)
+    whole = mark == _MARK and not piece and not left and found == checksum
+    return int(length) if whole else None
+
+
+def _touch(handle: int) -> None:
+    now = time.time()
+    if abs(now - os.fstat(handle).st_mtime) > _TOUCHED_S:
+        with contextlib.suppress(OSError):  # a disk that is only read
+            os.utime(handle)
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """Yield the folder of each identifier, none where nothing was ever kept."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(root) as found:
+        for entry in found:
+            if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
+                yield Path(entry.path)
+
+
+def _entries(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    for folder in _folders(root):
+        with contextlib.suppress(FileNotFoundError), os.scandir(folder) as found:
+            for entry in found:
+                with contextlib.suppress(FileNotFoundError):  # another process was faster
+                    if not entry.name.startswith("."):
+                        yield Path(entry.path), entry.stat(follow_symlinks=False)
+
+
+def _on_disk(status: os.stat_result) -> int:
+    return -(-status.st_size // _BLOCK_BYTES) * _BLOCK_BYTES
+
+
+def _last_to_go(used: array[int], sizes: array[int], room: Held) -> int:
+    """Return the time of use of the last entry that has to go so that *room* holds the rest."""
+    entries, size_bytes, last_ns = len(sizes), sum(sizes), -1
+    for place in sorted(range(len(used)), key=used.__getitem__):
+        if entries <= room.entries and size_bytes <= room.size_bytes:
+            break
+        entries, size_bytes, last_ns = entries - 1, size_bytes - sizes[place], used[place]
+    return last_ns

@@ -75,6 +75,9 @@ class Config:
         512, "Side of the tiles of pyramids, in pixels, a power of two", least=128, most=2_048
     )
     pyramid_quality: int = setting(85, "Quality of the JPEG tiles of pyramids", least=1, most=100)
+    folder_pyramids_mib: int = setting(
+        10_240, "Disk for the pyramids made of a folder's slow scans, in MiB; 0: none", least=0
+    )
 
     max_age_s: int = setting(
         86_400, "How long pictures and info.json may be kept by others", least=0
@@ -84,6 +87,15 @@ class Config:
     render_timeout_s: int = setting(60, "Longest time for one picture, in seconds", least=1)
     render_memory_mib: int = setting(
         2_048, "Memory that one render process may take, in MiB (Linux)", least=512
+    )
+
+    derived_mib: int = setting(
+        2_048,
+        "Disk that made pictures may take, in MiB, in `derived` below data; 0 keeps none",
+        least=0,
+    )
+    derived_entries: int = setting(
+        100_000, "Made pictures that are kept on disk; 0 keeps none", least=0, most=1_000_000
     )
 
     def __post_init__(self) -> None:

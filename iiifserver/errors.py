@@ -7,8 +7,10 @@
     └── RequestError            becomes an RFC 9457 problem document, see web/problems.py
         ├── BadRequest      400 malformed, or not a feature of ours
         ├── NotFound        404 no such image, manifest or page
+        ├── Gone            410 there was one, and it was withdrawn
         ├── NotSupported    501 the specification's own word for `^` where upscaling is off
         ├── BrokenSource    500 the file behind an image cannot be read as one
+        │   └── SetAside    500 it has killed render processes, and is not tried again
         ├── SourceTooLarge  500 decoding the file would cost more than is allowed
         └── Busy            503 try again: no room for this work now
             └── TookTooLong 503 the work was begun and stopped: come back later, or ask for less
@@ -87,13 +89,7 @@ class RequestError(IiifServerError):
 
     def __reduce__(self) -> tuple[object, ...]:
         # keyword arguments are lost by default, and errors travel between processes
-        return (_rebuild, (type(self), str(self), self.parameter, self.spec))
-
-
-def _rebuild(
-    kind: type[RequestError], message: str, parameter: str | None, spec: str | None
-) -> RequestError:
-    return kind(message, parameter=parameter, spec=spec)
+        return (type(self), (str(self),), vars(self))
 
 
 class BadRequest(RequestError):
@@ -110,6 +106,13 @@ class NotFound(RequestError):
     title = "Not found"
 
 
+class Gone(RequestError):
+    """Something had this name and was withdrawn."""
+
+    status = 410
+    title = "Gone"
+
+
 class NotSupported(RequestError):
     """A feature of the specification that this server has switched off."""
 
@@ -122,6 +125,12 @@ class BrokenSource(RequestError):
 
     status = 500
     title = "The source image cannot be read"
+
+
+class SetAside(BrokenSource):
+    """The file has killed render processes: it is not tried again until it is replaced."""
+
+    title = "The source image is set aside"
 
 
 class SourceTooLarge(RequestError):
@@ -137,6 +146,18 @@ class Busy(RequestError):
     status = 503
     title = "Busy"
     retry_after_s = 2
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        parameter: str | None = None,
+        spec: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(message, parameter=parameter, spec=spec)
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
 
 
 class TookTooLong(Busy):

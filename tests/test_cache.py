@@ -1,11 +1,21 @@
-"""What is kept in memory stays within its bound."""
+"""What is kept, in memory and on disk, stays within its bounds and is what was written."""
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
+import os
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iiifserver.cache import Memory
+from iiifserver.cache import Directory, Held, Memory, write
+from iiifserver.sources import Place
 
 
 def test_the_least_recently_used_goes_first() -> None:
@@ -40,3 +50,203 @@ def test_no_more_is_held_than_the_bound(puts: list[tuple[int, bytes]]) -> None:
         memory.put(key, value)
         assert sum(len(memory.get(each) or b"") for each in range(10)) <= 20
         assert memory.get(key) == value or value == b""
+
+
+ROOMY = (1 << 30, 1000)
+BODY = bytes(range(256)) * 3
+
+
+def keep(
+    directory: Directory, identifier: str, key: str, body: bytes = BODY, age_s: int = 0
+) -> Path:
+    path = directory.path(identifier, key)
+    assert path is not None
+    write(body, path)
+    os.utime(path, (time.time() - age_s,) * 2)
+    return path
+
+
+def kept(directory: Directory, identifier: str, key: str) -> bytes | None:
+    found = directory.get(identifier, key)
+    return found and found.read()
+
+
+def test_an_entry_is_what_was_written(tmp_path: Path) -> None:
+    directory = Directory(tmp_path / "derived", *ROOMY)
+    assert directory.get("a", "1") is None
+    path = directory.path("a", "1")
+    assert path is not None
+    assert write(BODY, path).read() == BODY
+    assert kept(directory, "a", "1") == BODY
+    assert directory.get("a", "2") is None
+    assert directory.get("b", "1") is None
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(st.text(), st.text(), st.binary(max_size=2000))
+def test_any_identifier_and_key_find_their_own(identifier: str, key: str, body: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Directory(Path(folder), *ROOMY)
+        keep(directory, identifier, key, body)
+        assert kept(directory, identifier, key) == body
+        assert directory.get(identifier + "a", key) is None
+        assert directory.get(identifier, key + "a") is None
+        assert [len(path.parents) for path in Path(folder).rglob("*")] == sorted(
+            len(Path(folder).parents) + depth for depth in (1, 2)
+        )
+
+
+@pytest.mark.parametrize("size", [0, 5, 70])
+def test_an_entry_with_any_byte_changed_is_gone(tmp_path: Path, size: int) -> None:
+    directory = Directory(tmp_path, *ROOMY)
+    path = keep(directory, "a", "1", BODY[:size])
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        for flipped in (1, 0x80, 0xFF):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ flipped]) + whole[place + 1 :])
+            assert directory.get("a", "1") is None
+            assert not path.exists()
+
+
+def test_an_entry_cut_short_or_drawn_out_is_gone(tmp_path: Path) -> None:
+    directory = Directory(tmp_path, *ROOMY)
+    path = keep(directory, "a", "1")
+    whole = path.read_bytes()
+    for other in [*(whole[:length] for length in range(len(whole))), whole + b"x", whole * 2]:
+        path.write_bytes(other)
+        assert directory.get("a", "1") is None
+        assert not path.exists()
+    keep(directory, "a", "1")
+    assert kept(directory, "a", "1") == BODY
+
+
+def test_a_large_entry_is_checked_to_its_end(tmp_path: Path) -> None:
+    directory = Directory(tmp_path, *ROOMY)
+    large = os.urandom(1_000_003)
+    path = keep(directory, "a", "1", large)
+    assert kept(directory, "a", "1") == large
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([large[-1] ^ 1]))
+    assert directory.get("a", "1") is None
+
+
+@pytest.mark.parametrize("bounds", [(0, 100), (100, 0)])
+def test_a_bound_of_nothing_keeps_nothing(tmp_path: Path, bounds: tuple[int, int]) -> None:
+    keep(Directory(tmp_path, *ROOMY), "a", "1")
+    directory = Directory(tmp_path, *bounds)
+    assert directory.path("a", "1") is None
+    assert directory.get("a", "1") is None
+    assert directory.sweep() == (0, 0)  # nor what was kept before
+
+
+def test_those_used_longest_ago_go_first(tmp_path: Path) -> None:
+    directory = Directory(tmp_path, 1 << 30, 10)
+    for number in range(11):
+        keep(directory, f"image {number % 3}", f"key {number}", age_s=1000 * (20 - number))
+    assert kept(directory, "image 0", "key 0") == BODY  # and is the newest now
+    assert directory.sweep().entries == 9
+    gone = [n for n in range(11) if not kept(directory, f"image {n % 3}", f"key {n}")]
+    assert gone == [1, 2]
+
+
+def test_bytes_are_bounded_as_the_disk_gives_them(tmp_path: Path) -> None:
+    directory = Directory(tmp_path, 10 * 4096, 1000)
+    for number in range(12):
+        keep(directory, "a", str(number), b"small", age_s=100 * (20 - number))
+    assert directory.sweep() == Held(9, 9 * 4096)
+    keep(directory, "b", "large", bytes(5 * 4096))
+    assert directory.sweep().size_bytes <= 9 * 4096
+    assert kept(directory, "b", "large") == bytes(5 * 4096)
+
+
+def test_within_its_bounds_nothing_is_swept(tmp_path: Path) -> None:
+    directory = Directory(tmp_path, 1 << 30, 10)
+    for number in range(10):
+        keep(directory, "a", str(number))
+    assert directory.sweep().entries == 10
+
+
+def test_use_is_noted_once_a_minute_at_most(tmp_path: Path) -> None:
+    directory = Directory(tmp_path, *ROOMY)
+    path = keep(directory, "a", "1", age_s=50)
+    before = path.stat().st_mtime_ns
+    directory.get("a", "1")
+    assert path.stat().st_mtime_ns == before
+    os.utime(path, (time.time() - 70,) * 2)
+    directory.get("a", "1")
+    assert path.stat().st_mtime_ns > before
+
+
+def test_what_is_kept_of_an_identifier_can_be_forgotten(tmp_path: Path) -> None:
+    directory = Directory(tmp_path, *ROOMY)
+    for identifier in ("a", "b", "c"):
+        for key in ("1", "2"):
+            keep(directory, identifier, key)
+    assert directory.purge("a") == 2
+    assert directory.purge("a") == 0
+    assert directory.purge("../..") == 0
+    assert (directory.get("a", "1"), kept(directory, "b", "1")) == (None, BODY)
+    assert directory.purge_all() == 4
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_killed_left_is_swept(tmp_path: Path) -> None:
+    directory = Directory(tmp_path, *ROOMY)
+    folder = keep(directory, "a", "1").parent
+    old, new, gone = folder / ".aside-1", folder / ".aside-2", tmp_path / ".gone-1"
+    old.touch()
+    new.touch()
+    os.utime(old, (time.time() - 7200,) * 2)
+    gone.mkdir()
+    (gone / "entry").touch()
+    assert directory.sweep() == Held(1, 4096)
+    assert (old.exists(), new.exists(), gone.exists()) == (False, True, False)
+
+
+def test_what_cannot_be_written_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    directory = Directory(tmp_path / "file" / "derived", *ROOMY)
+    (tmp_path / "file").touch()
+    path = directory.path("a", "1")
+    assert path is not None
+    with pytest.raises(OSError, match="Not a directory"):
+        write(BODY, path)
+    assert directory.get("a", "1") is None
+    there = Directory(tmp_path, *ROOMY).path("a", "1")
+    assert there is not None
+    there.mkdir(parents=True)  # what was written aside cannot get its name
+    with pytest.raises(OSError, match="directory"):
+        write(BODY, there)
+    assert [path.name for path in there.parent.iterdir()] == [there.name]
+
+
+def _use(folder: Path, seed: int) -> list[int]:
+    """Write, read, purge and sweep; return the sizes of entries that were not as written."""
+    directory = Directory(folder, 40 * 4096, 60)
+    wrong = []
+    for turn in range(120):
+        number = (turn * 7 + seed * 13) % 50
+        body = bytes([number]) * (number * 97)
+        path = directory.path(str(number % 5), str(number))
+        assert path is not None
+        with contextlib.suppress(FileNotFoundError):  # swept or purged by another, at any time
+            write(body, path)
+            found = directory.get(str(number % 5), str(number))
+            wrong += [len(body)] if found and found.read() != body else []
+        if turn % 20 == seed:
+            directory.purge(str(seed))
+        if turn % 30 == seed:
+            directory.sweep()
+    return wrong
+
+
+def test_many_processes_may_use_one_directory(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(3, mp_context=context) as pool:
+        assert list(pool.map(_use, [tmp_path] * 3, range(3))) == [[], [], []]
+    assert Directory(tmp_path, 40 * 4096, 60).sweep().entries <= 60
+
+
+def test_a_place_may_have_a_prefix(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"0123456789")
+    assert Place(str(tmp_path / "file"), 2, 3, b"ab").read() == b"ab234"

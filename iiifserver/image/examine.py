@@ -120,11 +120,23 @@ class Examinations:
     """Files to look at one after the other: a job, for sending a small one costs as much."""
 
     files: tuple[Examination, ...]
+    cost_ms: float = 0.0  # not known: every process may take it
+    keep: Path | None = None
 
     @property
     def name(self) -> str:
         """What errors call the file at hand."""
         return self.files[0].name
+
+    @property
+    def source(self) -> str:
+        """All files: which of them kills a process is found out by looking at each alone."""
+        return " ".join(str(file.path) for file in self.files)
+
+    @property
+    def key(self) -> str:
+        """The files, and how closely they are looked at."""
+        return repr(self.files)
 
     def run(self) -> bytes:
         """Return the `Facts` of each file, as JSON."""

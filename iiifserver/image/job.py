@@ -1,4 +1,4 @@
-"""Work as values that travel to a render process."""
+"""Work as values that travel to a render process, and what takes them there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from iiifserver.sources import Place
+
+from .cost import cost_ms
 from .open import Header
 from .plan import Plan
 
@@ -31,20 +34,107 @@ class Job(Protocol):
         """What errors call the source."""
         ...
 
+    @property
+    def key(self) -> str:
+        """What is computed: jobs of equal keys have equal results, and are run once."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """The file and its identity: what is set aside if it kills render processes."""
+        ...
+
+    @property
+    def cost_ms(self) -> float:
+        """Milliseconds of computing, estimated before anything is decoded."""
+        ...
+
+    @property
+    def keep(self) -> Path | None:
+        """Where `cache.Directory.path` wants the result, None where it is not kept."""
+        ...
+
     def run(self) -> bytes:
         """Return the result, or raise a RequestError."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """What the render processes do and did; `waiting` and `running` are names of jobs by lane."""
+
+    started: int = 0
+    finished: int = 0
+    failed: int = 0
+    refused: int = 0
+    joined: int = 0
+    deaths: int = 0
+    timeouts: int = 0
+    waiting_small: int = 0
+    waiting_whole: int = 0
+    waiting_background: int = 0
+    finished_background: int = 0
+    running: tuple[str, ...] = ()
+    running_background: tuple[str, ...] = ()
+    set_aside: tuple[str, ...] = ()
+    kept_entries: int = 0
+    kept_bytes: int = 0
+
+
+class Renderer(Protocol):
+    """What runs jobs, in this process or others."""
+
+    def render(self, job: Job) -> Place | bytes:
+        """Return the job's result, where it is kept or as it is.
+
+        Raises:
+            Busy: there is no room for this work now, or it took too long.
+            SetAside: the job's source has killed render processes before.
+            RequestError: whatever the job raised.
+        """
+        ...
+
+    def begin(self, job: Job) -> bool:
+        """Have the job run some time, behind all others; return False where there is no room.
+
+        A `render` of an equal job waits for this one. One that failed is not begun again for an
+        hour.
+        """
+        ...
+
+    def state(self) -> State:
+        """Return what is going on, and what has happened since the start."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture to make."""
+    """One picture to make; `identity` tells the file from the one that replaces it."""
 
     name: str
     path: Path
     header: Header
     plan: Plan
     encoding: Encoding
+    identity: str = ""
+    keep: Path | None = None
+
+    @property
+    def source(self) -> str:
+        """The file and its identity."""
+        return f"{self.path} {self.identity}"
+
+    @property
+    def key(self) -> str:
+        """All that the pixels and their encoding depend on; both versions' spellings are one."""
+        plan = self.plan
+        pixels = (plan.box, plan.width, plan.height, plan.rotation, plan.quality, plan.format)
+        return f"{self.source} {pixels!r} {self.encoding!r}"
+
+    @property
+    def cost_ms(self) -> float:
+        """Milliseconds of decoding, scaling and encoding."""
+        return cost_ms(self.header, self.plan)
 
     def run(self) -> bytes:
         """Return the encoded picture, or raise BrokenSource."""

@@ -6,17 +6,19 @@ processes that answer HTTP, and are kept, bounded, for as long as the files are 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from iiifserver.cache import Memory
 from iiifserver.edition import IDENTITY
 from iiifserver.errors import NotFound, RequestError
+from iiifserver.image.job import Renderer
 from iiifserver.image.plan import Dimensions
-from iiifserver.image.service import Images, Renderer
+from iiifserver.image.service import Images
 from iiifserver.presentation.parts import MEDIA_TYPES
-from iiifserver.sources import Folder
+from iiifserver.sources import Folder, Place
 from iiifserver.urls import PresentationPath, Urls
 
 from .pages import About, Entry, Listing, Picture, Site
@@ -28,6 +30,7 @@ ROOT = ".folder"
 MOST_CANVASES = 2_000
 """Canvases in one Manifest; a larger folder shows its first ones."""
 _MOST_BYTES = 32 << 20
+_LOADING_MS, _CANVAS_MS = 40.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,23 @@ class FolderManifest:
     identifier: str
     images: tuple[tuple[str, Dimensions, tuple[Dimensions, ...]], ...]
     version: int
+    keep: Path | None = None
+
+    @property
+    def key(self) -> str:
+        """All that the Manifest says."""
+        about = repr((self.base_url, self.identifier, self.name, self.images, self.version))
+        return f"manifest {hashlib.sha256(about.encode()).hexdigest()}"
+
+    @property
+    def source(self) -> str:
+        """The Manifest itself: no file is opened for it."""
+        return self.key
+
+    @property
+    def cost_ms(self) -> float:
+        """Milliseconds that iiif-prezi3 takes, much of it to be loaded."""
+        return _LOADING_MS + _CANVAS_MS * len(self.images)
 
     def run(self) -> bytes:
         """Return the Manifest's bytes."""
@@ -114,7 +134,8 @@ class Shelf:
     def _build(self, job: FolderManifest) -> Found:
         body = self._manifests.get(job)
         if body is None:
-            body = self._renderer.render(job)
+            answer = self._renderer.render(job)
+            body = answer.read() if isinstance(answer, Place) else answer
             self._manifests.put(job, body)
         return Found(MEDIA_TYPES[job.version], {IDENTITY: Held(body)})
 
