@@ -1,0 +1,266 @@
+"""What stands ready to be sent of an image: tiles in its own file, all others in its sidecar.
+
+A sidecar is one small file beside a pyramid (`{stem}.tiles`), made by `storing`:
+
+    "tiles 1\\n"         the format and its number
+    u32, u32            the length of the index, and its CRC-32; numbers are little-endian
+    index               a line of JSON, then of each tile its kind and offset (u64: 8 and 56
+                        bits) and its length (u32, 0: it does not stand ready); levels in their
+                        order, finest first, and of each its rows from the top
+    blobs               whole JPEGs: edge tiles, tiles of levels that the file lacks, thumbnails
+
+The JSON has `identity` and `picture_bytes` of the file that it indexes, `blob_bytes`, `width` and
+`height` of the image, `tile` (width and height), `levels`, `gray`, `wholes` (width, height, offset,
+length of pictures of the whole image) and `kinds`: whether the bytes are in the picture's file or
+among the blobs, their format, and the prefix that comes before them, in base64. Offsets among the
+blobs count from the first one.
+
+What is damaged, or is of another file than it names, is as good as absent: it is made again.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import os
+import struct
+import sys
+import zlib
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from iiifserver.sources import Place
+
+from .plan import Box, Dimensions, Plan
+from .request import OutputFormat
+
+SUFFIX = ".tiles"
+_MAGIC = b"tiles 1\n"
+_HEAD = struct.Struct("<8sII")
+_FIRST_READ_BYTES = 48 << 10  # the whole index of an image of 900 megapixels
+_LONGEST_INDEX_BYTES = 64 << 20
+_KIND_SHIFT = 56
+MOST_KINDS = 1 << (64 - _KIND_SHIFT)
+_OFFSET = (1 << _KIND_SHIFT) - 1
+
+
+class Kind(NamedTuple):
+    """What tiles have in common: where their bytes are, their format, what comes before them."""
+
+    in_picture: bool
+    format: OutputFormat
+    prefix: bytes = b""
+
+
+class Entry(NamedTuple):
+    """Bytes that stand ready: the number of their kind, and where they are."""
+
+    kind: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What a sidecar says of its image; `tiles` level by level, row by row, None where absent."""
+
+    identity: str
+    picture_bytes: int
+    image: Dimensions
+    tile: Dimensions
+    levels: int
+    gray: bool
+    kinds: Sequence[Kind]
+    tiles: Sequence[Entry | None]
+    wholes: Mapping[Dimensions, Entry]
+    blob_bytes: int
+
+
+class _Level(NamedTuple):
+    """A level's grid: the full-size pixels of a tile, and the place of the first among all."""
+
+    across: int
+    down: int
+    columns: int
+    first: int
+
+
+class _Bytes(NamedTuple):
+    """A kind, as it becomes part of a `Place`."""
+
+    path: str
+    start: int
+    format: OutputFormat
+    prefix: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """The tiles and whole pictures of one image that stand ready, about 12 bytes each."""
+
+    image: Dimensions
+    gray: bool
+    """Whether the image has no colours: its gray is its default."""
+    _levels: tuple[_Level, ...]
+    _kinds: tuple[_Bytes, ...]
+    _tiles: array[int]
+    _lengths: array[int]
+    _wholes: Mapping[tuple[int, int], Place]
+
+    def find(self, plan: Plan) -> Place | None:
+        """Return the bytes that answer *plan*, None where they have to be made."""
+        rotation, quality = plan.rotation, plan.quality
+        if rotation.degrees or rotation.mirror:
+            return None
+        if quality == "default" or quality == "color" or (quality == "gray" and self.gray):
+            return self.place(plan.box, plan.width, plan.height, plan.format)
+        return None
+
+    def place(
+        self, box: Box, width: int, height: int, output_format: OutputFormat = "jpg"
+    ) -> Place | None:
+        """Return the bytes of *box* in this size, upright and in the image's own colours."""
+        left, top, wide, high = box
+        # the one level at which so many pixels become so many, both rounded up
+        number = max(
+            (-(-wide // width) - 1).bit_length(),
+            (-(-high // height) - 1).bit_length(),
+        )
+        if number < len(self._levels):
+            across, down, columns, first = self._levels[number]
+            column, beside = divmod(left, across)
+            row, below = divmod(top, down)
+            if (
+                not beside
+                and not below
+                and wide == min(across, self.image[0] - left)
+                and high == min(down, self.image[1] - top)
+                and width == -(-wide >> number)
+                and height == -(-high >> number)
+            ):
+                place = first + row * columns + column
+                length = self._lengths[place]
+                packed = self._tiles[place]
+                path, start, form, prefix = self._kinds[packed >> _KIND_SHIFT]
+                if length and form == output_format:
+                    return Place(path, start + (packed & _OFFSET), length, prefix)
+        if (wide, high) == self.image and output_format == "jpg":
+            return self._wholes.get((width, height))
+        return None
+
+    @property
+    def memory_bytes(self) -> int:
+        """About what it takes in memory."""
+        return 2000 + 12 * len(self._tiles) + 250 * (len(self._wholes) + len(self._kinds))
+
+
+def grid(image: Dimensions, tile: Dimensions, levels: int) -> list[tuple[int, int]]:
+    """Return the columns and rows of tiles at each level, finest first."""
+    return [
+        (-(-image.width // (tile.width << number)), -(-image.height // (tile.height << number)))
+        for number in range(levels)
+    ]
+
+
+def packed(index: Index) -> bytes:
+    """Return the beginning of the sidecar of *index*: all that comes before its blobs."""
+    about = {
+        "identity": index.identity,
+        "picture_bytes": index.picture_bytes,
+        "blob_bytes": index.blob_bytes,
+        "width": index.image.width,
+        "height": index.image.height,
+        "tile": index.tile,
+        "levels": index.levels,
+        "gray": index.gray,
+        "kinds": [
+            (kind.in_picture, kind.format, base64.b64encode(kind.prefix).decode())
+            for kind in index.kinds
+        ],
+        "wholes": [
+            (*size, entry.offset, entry.length) for size, entry in sorted(index.wholes.items())
+        ],
+    }
+    entries = [entry or Entry(0, 0, 0) for entry in index.tiles]
+    tiles = array("Q", (entry.kind << _KIND_SHIFT | entry.offset for entry in entries))
+    lengths = array("I", (entry.length for entry in entries))
+    text = json.dumps(about, separators=(",", ":")).encode()
+    body = b"".join([text, b"\n", _little(tiles).tobytes(), _little(lengths).tobytes()])
+    return _HEAD.pack(_MAGIC, len(body), zlib.crc32(body)) + body
+
+
+def read_stored(path: Path, picture: Path, identity: str) -> Stored | None:
+    """Return what stands ready of *picture*, as the sidecar at *path* says.
+
+    None where there is no sidecar, where it is damaged, or is of a file of another identity.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            sidecar_bytes = os.fstat(file.fileno()).st_size
+            first = os.pread(file.fileno(), _FIRST_READ_BYTES, 0)
+            magic, length, checksum = _HEAD.unpack_from(first)
+            if magic != _MAGIC or length > min(sidecar_bytes, _LONGEST_INDEX_BYTES):
+                return None
+            end = _HEAD.size + length
+            if end > len(first):
+                first += os.pread(file.fileno(), end - len(first), len(first))
+        body = first[_HEAD.size : end]
+        if len(body) != length or zlib.crc32(body) != checksum:
+            return None
+        line, _, numbers = body.partition(b"\n")
+        about = json.loads(line)
+        sizes = (about["picture_bytes"], end + about["blob_bytes"])
+        if about["identity"] != identity or sizes != (picture.stat().st_size, sidecar_bytes):
+            return None
+        return _stored(about, numbers, (str(path), end), str(picture))
+    except (OSError, ValueError, TypeError, KeyError, struct.error):
+        return None
+
+
+def _stored(
+    about: dict[str, Any], numbers: bytes, blobs: tuple[str, int], picture: str
+) -> Stored | None:
+    image, tile = Dimensions(about["width"], about["height"]), Dimensions(*about["tile"])
+    levels, count = [], 0
+    for number, (columns, rows) in enumerate(grid(image, tile, about["levels"])):
+        levels.append(_Level(tile.width << number, tile.height << number, columns, count))
+        count += columns * rows
+    if len(numbers) != 12 * count:
+        return None
+    kinds = []
+    for in_picture, form, prefix in about["kinds"]:
+        where = (picture, 0) if in_picture else blobs
+        kinds.append(_Bytes(*where, _format(form), _prefix(prefix)))
+    path, start = blobs
+    return Stored(
+        image=image,
+        gray=about["gray"],
+        _levels=tuple(levels),
+        _kinds=tuple(kinds),
+        _tiles=_little(array("Q", numbers[: 8 * count])),
+        _lengths=_little(array("I", numbers[8 * count :])),
+        _wholes={
+            (width, height): Place(path, start + offset, length)
+            for width, height, offset, length in about["wholes"]
+        },
+    )
+
+
+def _format(name: str) -> OutputFormat:
+    return "webp" if name == "webp" else "jpg"
+
+
+@functools.lru_cache(256)
+def _prefix(text: str) -> bytes:
+    """Return the bytes, the same object for all images that have them in common."""
+    return base64.b64decode(text)
+
+
+def _little(numbers: array[int]) -> array[int]:
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
