@@ -3,6 +3,7 @@
     {data}/editions/000007.json        what is published, and where each scan lies
     {data}/objects/{2}/{sha256}        the documents of one record, chapter or exhibition
     {data}/pyramids/{digest}.tif       what scans are served from that are slow themselves
+    {data}/pyramids/{digest}.tiles     what stands ready of a scan: edge tiles, thumbnails
 
 An object begins with a line of JSON, which says where in it each document stands, in each content
 coding and *unlinked*: with `MARK` in place of base_url. Whatever else has the address of a record
@@ -32,6 +33,8 @@ FORMAT = 2
 MARK = "\ufdd0"
 """Stands for base_url in unlinked documents: a noncharacter, which no text may hold."""
 UNLINKED, IDENTITY = "unlinked", "identity"
+SIDECAR = ".tiles"
+"""How the names of sidecars end: what stands ready of a scan, see image/stored.py."""
 PAGE = "page"
 """The name of the document that tells what the page of a unit shows; it has no address."""
 _NUMBER = re.compile(r"([0-9]{6})\.json")
@@ -134,6 +137,11 @@ def pyramid_path(data: Path, name: str) -> Path:
     return data / "pyramids" / name
 
 
+def sidecar_name(pyramid: str) -> str:
+    """Return the name of the sidecar of the pyramid of this name."""
+    return pyramid.removesuffix(".tif") + SIDECAR
+
+
 def read_index(data: Path, number: int) -> dict[str, Any]:
     """Return the index of edition *number*.
 
@@ -228,7 +236,9 @@ class _Files(Mapping[str, File]):
         entry = self.entries[identifier]
         pyramid = entry.get("pyramid")
         path = pyramid_path(self.data, pyramid) if pyramid else self.root / entry["file"]
-        return File(path, entry["rights"], identity=pyramid or "")
+        tiles = entry.get("tiles") or (pyramid and sidecar_name(pyramid))
+        stored = pyramid_path(self.data, tiles) if tiles else None
+        return File(path, entry["rights"], stored, identity=pyramid or "")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)

@@ -109,7 +109,10 @@ class Renderer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture to make; `identity` tells the file from the one that replaces it."""
+    """One picture to make; `identity` tells the file from the one that replaces it.
+
+    `stored` is the JPEG tile, upright and in colour, that shows just what the plan does.
+    """
 
     name: str
     path: Path
@@ -118,6 +121,7 @@ class Picture:
     encoding: Encoding
     identity: str = ""
     keep: Path | None = None
+    stored: Place | None = None
 
     @property
     def source(self) -> str:

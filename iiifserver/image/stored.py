@@ -38,7 +38,6 @@ from iiifserver.sources import Place
 from .plan import Box, Dimensions, Plan
 from .request import OutputFormat
 
-SUFFIX = ".tiles"
 _MAGIC = b"tiles 1\n"
 _HEAD = struct.Struct("<8sII")
 _FIRST_READ_BYTES = 48 << 10  # the whole index of an image of 900 megapixels

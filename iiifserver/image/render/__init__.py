@@ -1,8 +1,8 @@
 """The pyvips pipeline: a plan and a file become encoded pixels, in the specification's order.
 
 Region and size (`reading`, `scaling`), mirroring and rotation (`turning`), quality (`colour`),
-format (`encoding`). This package is the wall where `pyvips.Error` stops. It is imported by render
-processes only, never by those that answer HTTP.
+format (`encoding`); of a stored tile the last three only (`tile`). This package is the wall where
+`pyvips.Error` stops. It is imported by render processes only, never by those that answer HTTP.
 
 Which pixels are read, and how they are averaged, is worked out in geometry.py. Colours are
 converted after scaling: that is fewer pixels, and the difference is below one level.
@@ -23,6 +23,7 @@ from .colour import flattened, in_quality, may_keep, to_srgb
 from .encoding import WITH_ALPHA, WITH_PROFILE, encoded
 from .reading import from_samples, read_level
 from .scaling import scaled
+from .tile import from_stored
 from .turning import TURNS, rotated, turned
 
 __all__ = ["TURNS", "flattened", "from_samples", "read_level", "render", "to_srgb"]
@@ -35,7 +36,8 @@ def render(job: Picture) -> bytes:
         BrokenSource: the file ends early or cannot be decoded.
     """
     try:
-        return _render(job)
+        made = from_stored(job.stored, job.plan, job.encoding) if job.stored else None
+        return made or _render(job)
     except pyvips.Error as error:
         why = " ".join(str(error).replace(str(job.path), job.name).split())[:300]
         raise BrokenSource(

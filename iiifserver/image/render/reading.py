@@ -77,8 +77,9 @@ def _read_jp2(path: Path, header: Header, number: int, box: Box) -> Any:
     middle; so it is mixed with its neighbours to the right and below.
     """
     level = header.levels[number]
-    right = min(box.x + box.width + 1, level.width)
-    bottom = min(box.y + box.height + 1, level.height)
+    beside = int(level.scale > 1)
+    right = min(box.x + box.width + beside, level.width)
+    bottom = min(box.y + box.height + beside, level.height)
     pixels = sources.read_jp2(path, level.page, (box.x, box.y, right, bottom))
     if level.scale > 1:
         kind = pixels.dtype
