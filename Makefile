@@ -25,7 +25,7 @@ soak: test
 	@$(BIN)/pytest -n auto -m long
 
 bench: $(SETUP)
-	@for program in tiles pyramids publishing; do $(BIN)/python bench/$$program.py --save || exit 1; done
+	@for program in serving pyramids publishing; do $(BIN)/python bench/$$program.py --save || exit 1; done
 
 check: $(SETUP)
 	$(BIN)/ruff check .

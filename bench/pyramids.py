@@ -22,7 +22,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import numpy
+import pictures
 import pyvips
 
 from iiifserver.config import Config
@@ -58,20 +58,6 @@ def main() -> None:
     if asked.save:
         path = RESULTS / f"pyramids-{figures['date'][:10]}.json"
         path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-
-
-def draw(path: Path, width: int, height: int) -> None:
-    """Draw a picture with detail and noise, as the scans of archives have."""
-    rng = numpy.random.default_rng(7)
-    rows, columns = numpy.mgrid[0:1000, 0:width]
-    base = 160 + 60 * numpy.sin(rows / 37) * numpy.cos(columns / 53)
-    strokes = 90 * ((rows // 9 + columns // 23) % 11 == 0)
-    noise = rng.normal(0, 6, base.shape)
-    bands = [numpy.clip(base - strokes + noise + tint, 0, 255) for tint in (10, 0, -14)]
-    picture = pyvips.Image.new_from_array(numpy.dstack(bands).astype(numpy.uint8))
-    picture.copy(interpretation="srgb").replicate(1, -(-height // 1000)).crop(
-        0, 0, width, height
-    ).jpegsave(str(path), Q=90)
 
 
 def plain(scan: Path, target: Path) -> None:
@@ -116,7 +102,7 @@ def ours(scans: list[Path], folder: Path) -> float:
 
 def rates(folder: Path, count: int, rounds: int) -> dict[str, object]:
     """Return pyramids a minute of both, each in its best round."""
-    draw(folder / "0.jpg", 4409, 3203)
+    pictures.jpeg(folder / "0.jpg", 4409, 3203, seed=1)
     scans = [folder / f"{number}.jpg" for number in range(count)]
     for scan in scans[1:]:
         shutil.copy(scans[0], scan)
@@ -141,7 +127,7 @@ def memory(folder: Path, megapixels: tuple[int, ...]) -> dict[str, object]:
     found: dict[str, object] = {}
     for number in megapixels:
         scan = folder / f"tall-{number}.jpg"
-        draw(scan, 8000, number * 125)
+        pictures.jpeg(scan, 8000, number * 125, seed=number)
         command = [sys.executable, __file__, "--weigh", str(scan)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         found[f"8000 wide, {number} MP: seconds, peak MB with the file"] = json.loads(done.stdout)
