@@ -1,65 +1,76 @@
-"""What the server knows of its images: `describe`, `plan` (cheap, no pixel) and `render`.
+"""What the server knows of its images: `describe`, `plan` (cheap, no pixel) and `answer`.
 
 Headers are read once and kept, bounded, under the identity of the file: a replaced file is read
-anew. Pixels are made elsewhere, by whatever `Renderer` was given.
+anew. What stands ready is answered as a `Place`; other pixels are made elsewhere, by whatever
+`Renderer` was given.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple
 
-from iiifserver.cache import Memory
+from iiifserver.cache import Directory, Memory
 from iiifserver.config import Config, background_rgb
 from iiifserver.errors import BrokenSource, SourceTooLarge
-from iiifserver.sources import Source, Sources
+from iiifserver.sources import Place, Source, Sources
 
 from .info import DEFAULT_TILE, listed_sizes
-from .job import Encoding, Job, Picture
+from .job import Encoding, Picture, Renderer
 from .open import Header, describe
 from .plan import Dimensions, Limits, Plan, make_plan
 from .request import ImageRequest
+from .stored import Stored, read_stored
 
 MOST_HEADERS = 20_000
 """Headers kept in memory, about 1 kB each."""
-EDITION_OF_PIXELS = "1"
-"""Part of every ETag: raised when the same request begins to give other pixels."""
-
-
-class Renderer(Protocol):
-    """What runs jobs, in this process or another."""
-
-    def render(self, job: Job) -> bytes:
-        """Return the job's result."""
-        ...
+MOST_IMAGES_BYTES = 16 << 20
+"""Memory for images that were asked for lately, with the places of their tiles."""
+DERIVED = "derived"
+"""In the server's data: pictures that were made for somebody."""
+EDITION_OF_PIXELS = "2"
+"""Part of every ETag: raised when the same request begins to give other bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image that can be served: its file and what its header says."""
+    """An image that can be served: the file that answers, and what its header says."""
 
     source: Source
     header: Header
-
-    @property
-    def dimensions(self) -> Dimensions:
-        """Width and height as shown."""
-        return Dimensions(self.header.width, self.header.height)
-
-    @property
-    def tile(self) -> Dimensions:
-        """The tile size to advertise: the file's own where it is tiled."""
-        return tile_of(self.header)
+    dimensions: Dimensions
+    """Width and height as shown."""
+    tile: Dimensions
+    """The tile size to advertise."""
+    tag: str
+    """Tells its pictures from those of any other file or settings."""
+    stored: Stored | None
+    """What stands ready of it, None as long as there is no sidecar."""
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A request that can be answered, and the strong ETag of its answer."""
+class Planned(NamedTuple):
+    """A request that can be answered, the strong ETag of its answer, and that, if it is stored."""
 
     image: Image
     plan: Plan
     etag: str
+    place: Place | None
+
+
+class Answer(NamedTuple):
+    """A picture: where it stands ready, or its bytes; and what it is the answer to."""
+
+    planned: Planned
+    body: Place | bytes
+
+
+class _Kept(NamedTuple):
+    """What was found under an identifier, and in which table."""
+
+    table: object
+    found: Source
+    image: Image
 
 
 class Images:
@@ -72,6 +83,8 @@ class Images:
         self._encoding = encoding_of(config)
         self._config = config
         self._headers: Memory[tuple[str, str], Header] = Memory(MOST_HEADERS)
+        self._images: Memory[str, _Kept] = Memory(MOST_IMAGES_BYTES, _memory_bytes)
+        self._derived = derived_of(config)
         self._settings = repr((EDITION_OF_PIXELS, self._encoding, self.limits))
 
     def find(self, identifier: str) -> Source:
@@ -86,13 +99,14 @@ class Images:
             BrokenSource: the file is not an image that we read.
             SourceTooLarge: decoding it would cost more than the settings allow.
         """
-        source = self._sources.find(identifier)
-        key = (source.identifier, source.identity)
-        header = self._headers.get(key)
-        if header is None:
-            header = self._read(source)
-            self._headers.put(key, header)
-        return Image(source, header)
+        table = self._sources.table()
+        kept = self._images.get(identifier)
+        if kept is not None and kept.table is table and self._still(kept):
+            return kept.image
+        found = self._sources.find(identifier)
+        image = self._look_at(found)
+        self._images.put(identifier, _Kept(table, found, image))
+        return image
 
     def sizes(self, image: Image) -> tuple[Dimensions, ...]:
         """Return the sizes that the image's info.json lists, the smallest first."""
@@ -106,20 +120,57 @@ class Images:
         """
         image = self.describe(identifier)
         plan = make_plan(request, image.dimensions, self.limits)
-        # both versions share one entry: the canonical spelling depends on the version
-        text = repr((image.source.identifier, image.source.identity, self._settings, _pixels(plan)))
-        return Planned(image, plan, hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
+        place = image.stored.find(plan) if image.stored else None
+        return Planned(image, plan, f"{image.tag}-{plan.pixels}", place)
 
-    def render(self, planned: Planned) -> bytes:
-        """Return the encoded picture.
+    def ready(self, planned: Planned) -> Place | None:
+        """Return the picture if it stands ready, None if it would have to be made."""
+        if planned.place is not None:
+            return planned.place
+        return self._derived.get(planned.image.source.identifier, planned.etag)
+
+    def answer(self, planned: Planned) -> Answer:
+        """Return the picture, where it stands ready or made just now.
 
         Raises:
             BrokenSource: the file ends early or cannot be decoded.
             Busy: there is no room for this work now, or it took too long.
         """
-        source, header = planned.image.source, planned.image.header
-        picture = Picture(source.identifier, source.path, header, planned.plan, self._encoding)
-        return self._renderer.render(picture)
+        place = self.ready(planned)
+        return Answer(planned, self._make(planned) if place is None else place)
+
+    def render(self, planned: Planned) -> bytes:
+        """Return the picture's bytes, as `answer` does."""
+        body = self.answer(planned).body
+        return body.read() if isinstance(body, Place) else body
+
+    def forget(self, identifier: str) -> None:
+        """Look at *identifier* anew when it is asked for again: what was found is gone."""
+        self._images.drop(identifier)
+
+    def _still(self, kept: _Kept) -> bool:
+        """Return whether looking at an image again would find the same."""
+        source = kept.image.source
+        comes = kept.image.stored is None and source.stored is not None and source.stored.exists()
+        return kept.found.unchanged() and not comes
+
+    def _look_at(self, source: Source) -> Image:
+        header = self._header(source)
+        place = source.stored
+        stored = read_stored(place, source.path, source.identity) if place else None
+        # a tile that stands ready has other bytes than one that was made of the same pixels
+        identity = (source.identity, source.leaf, bool(stored), self._settings)
+        tag = hashlib.blake2b(repr(identity).encode(), digest_size=10).hexdigest()
+        size = Dimensions(header.width, header.height)
+        return Image(source, header, size, tile_of(header), tag, stored)
+
+    def _header(self, source: Source) -> Header:
+        key = (source.identifier, source.identity)
+        header = self._headers.get(key)
+        if header is None:
+            header = self._read(source)
+            self._headers.put(key, header)
+        return header
 
     def _read(self, source: Source) -> Header:
         try:
@@ -129,6 +180,29 @@ class Images:
             raise BrokenSource(why, parameter="identifier") from error
         check_cost(source.identifier, header, self._config)
         return header
+
+    def _make(self, planned: Planned) -> Place | bytes:
+        image, source = planned.image, planned.image.source
+        picture = Picture(
+            source.identifier,
+            source.path,
+            image.header,
+            planned.plan,
+            self._encoding,
+            source.identity,
+            self._derived.path(source.identifier, planned.etag),
+        )
+        return self._renderer.render(picture)
+
+
+def _memory_bytes(kept: _Kept) -> int:
+    stored = kept.image.stored
+    return 3_000 + (stored.memory_bytes if stored else 0)
+
+
+def derived_of(config: Config) -> Directory:
+    """Return where *config* has pictures kept that were made for somebody."""
+    return Directory(config.data / DERIVED, config.derived_mib << 20, config.derived_entries)
 
 
 def check_cost(name: str, header: Header, config: Config) -> None:
@@ -168,8 +242,3 @@ def encoding_of(config: Config) -> Encoding:
         background=background_rgb(config.background),
         keep_profile=config.profile == "keep",
     )
-
-
-def _pixels(plan: Plan) -> tuple[object, ...]:
-    quality = "default" if plan.quality == "color" else plan.quality
-    return (plan.box, plan.width, plan.height, plan.rotation, quality, plan.format)

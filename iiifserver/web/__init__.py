@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,57 +16,69 @@ from iiifserver import config as configuration
 from iiifserver.config import Config
 from iiifserver.edition import Current
 from iiifserver.image import broker
-from iiifserver.image.service import Images, Renderer
+from iiifserver.image.job import Renderer
+from iiifserver.image.service import Images
 from iiifserver.pdf import Pdfs
 from iiifserver.sources import Folder
 from iiifserver.urls import Urls
 
 from . import image, pages, presentation, problems
-from .addresses import urls_for, without_prefix
+from .addresses import Addresses, without_prefix
+from .answers import OPEN, Answers
 from .folder import Shelf
 from .published import Published
+from .tiles import through_tiles
 
 _LONGEST_PREFLIGHT_S = 86_400
+_KEPT = 16
 
 
-def create_app(config: Config, renderer: Renderer) -> Flask:
+def create_app(config: Config, renderer: Renderer, *, tile_door: bool = True) -> Flask:
     """Return the application for the folder that *config* names, else for what is published.
+
+    Without the *tile_door* it answers the same, only more slowly.
 
     Raises:
         ConfigurationError: the folder is none, or nothing is published.
     """
-
+    urls_of: Callable[[Mapping[str, Any]], Urls]
     holdings: Shelf | Published
+
+    def urls() -> Urls:
+        return urls_of(request.environ)
+
     if config.folder:
         folder = Folder(Path(config.folder))
         images = Images(folder, config, renderer)
-
-        def urls() -> Urls:
-            return urls_for(request, config)
-
+        urls_of = Addresses(config)
         holdings = Shelf(folder, images, renderer, urls)
     else:
         current = Current(config.data)
 
-        def urls() -> Urls:
+        below = lru_cache(_KEPT)(Urls)
+
+        def urls_of(_: Mapping[str, Any]) -> Urls:
             # of the documents, which may be moved while the server runs
-            return Urls(current.get().base_url)
+            return below(current.get().base_url)
 
         holdings = Published(current, urls)
         images = Images(holdings, config, renderer)
+
     app = Flask(__name__, static_folder=None)
     # an identifier may hold what others would tidy up
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     problems.register(app)
-    app.register_blueprint(image.blueprint(images, urls, config.max_age_s))
+    answers = Answers(images, config.max_age_s)
+    app.register_blueprint(image.blueprint(images, answers, urls))
     app.register_blueprint(
         presentation.blueprint(holdings, Pdfs(images, config.data / "pdf"), urls)
     )
     app.register_blueprint(pages.blueprint(holdings.site()))
     app.add_url_rule("/health", view_func=_health)
     app.after_request(_open_to_all)
-    app.wsgi_app = without_prefix(app.wsgi_app, config)  # type: ignore[method-assign,assignment]
+    served = through_tiles(app.wsgi_app, answers, urls_of) if tile_door else app.wsgi_app
+    app.wsgi_app = without_prefix(served, config)  # type: ignore[method-assign,assignment]
     return app
 
 
@@ -91,17 +104,11 @@ def _health() -> Response:
 
 
 def _open_to_all(response: Response) -> Response:
-    """Let every origin read what is no page, errors and unchanged answers too.
-
-    Image API 3.0, 8: https://iiif.io/api/image/3.0/#7-server-responses
-    """
+    """Let every origin read what is no page, errors and unchanged answers too."""
     if request.blueprint == "pages":
         return response
     headers = response.headers
-    headers["Access-Control-Allow-Origin"] = "*"
-    headers["Access-Control-Expose-Headers"] = "Link, ETag, Content-Disposition, Retry-After"
-    headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    headers["X-Content-Type-Options"] = "nosniff"
+    headers.update(OPEN)
     if request.method == "OPTIONS":
         headers["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"
         headers["Access-Control-Allow-Headers"] = "*"

@@ -7,11 +7,10 @@ With `base_url` set, nothing that a client sends changes an address. Without it,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
-
-from flask import Request
 
 from iiifserver.config import Config
 from iiifserver.urls import Urls, is_address
@@ -19,25 +18,44 @@ from iiifserver.urls import Urls, is_address
 _PREFIX = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]{1,64}){0,8}")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?")
 
+_KEPT = 256
+
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def urls_for(request: Request, config: Config) -> Urls:
-    """Return the addresses as this reader must see them."""
-    if config.base_url:
-        return Urls(config.base_url)
-    headers, environ = request.headers, request.environ
-    scheme, host = request.scheme, headers.get("Host", "")
-    prefix = environ.get("SCRIPT_NAME", "")
-    if request.remote_addr in config.trusted_proxies:
-        scheme = _first(headers.get("X-Forwarded-Proto")) or scheme
-        host = _first(headers.get("X-Forwarded-Host")) or host
-        prefix = _first(headers.get("X-Forwarded-Prefix")).rstrip("/") or prefix
-    match = _HOST.fullmatch(host)
-    if not match or match[1].strip("[]").lower() not in config.allowed_hosts:
-        host = f"{environ.get('SERVER_NAME', '127.0.0.1')}:{environ.get('SERVER_PORT', '80')}"
-    scheme = scheme if scheme in ("http", "https") else "http"
-    return Urls(f"{scheme}://{host}{prefix if _PREFIX.fullmatch(prefix) else ''}")
+class Addresses:
+    """The addresses as the reader of each request must see them, in folder mode."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._fixed = Urls(config.base_url) if config.base_url else None
+        self._seen = lru_cache(_KEPT)(self._urls)
+
+    def __call__(self, environ: Mapping[str, Any]) -> Urls:
+        """Return the addresses for the request that *environ* describes."""
+        if self._fixed:
+            return self._fixed
+        said = ("", "", "")
+        if environ.get("REMOTE_ADDR") in self._config.trusted_proxies:
+            said = (
+                _first(environ.get("HTTP_X_FORWARDED_PROTO")),
+                _first(environ.get("HTTP_X_FORWARDED_HOST")),
+                _first(environ.get("HTTP_X_FORWARDED_PREFIX")).rstrip("/"),
+            )
+        scheme, host, prefix = said
+        return self._seen(
+            scheme or environ["wsgi.url_scheme"],
+            host or environ.get("HTTP_HOST", ""),
+            prefix or environ.get("SCRIPT_NAME", ""),
+            f"{environ.get('SERVER_NAME', '127.0.0.1')}:{environ.get('SERVER_PORT', '80')}",
+        )
+
+    def _urls(self, scheme: str, host: str, prefix: str, listening: str) -> Urls:
+        match = _HOST.fullmatch(host)
+        if not match or match[1].strip("[]").lower() not in self._config.allowed_hosts:
+            host = listening
+        scheme = scheme if scheme in ("http", "https") else "http"
+        return Urls(f"{scheme}://{host}{prefix if _PREFIX.fullmatch(prefix) else ''}")
 
 
 def _first(header: str | None) -> str:

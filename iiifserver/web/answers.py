@@ -1,0 +1,226 @@
+"""What the Image API answers, status, headers and bytes alike: made here for both doors.
+
+`tiles.py` asks before Flask and `image.py` within it; what one of them answers, the other would
+have answered in the same way.
+
+Image API 3.0: https://iiif.io/api/image/3.0/
+Image API 2.1: https://iiif.io/api/image/2.1/
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import orjson
+from werkzeug.http import parse_etags
+
+from iiifserver.cache import Memory
+from iiifserver.errors import BrokenSource
+from iiifserver.image.info import CONTEXT, PROFILE, Description, info
+from iiifserver.image.request import ImageRequest, OutputFormat, Version
+from iiifserver.image.service import Image, Images, Planned
+from iiifserver.sources import Place
+from iiifserver.urls import Urls, encode_identifier
+
+from .bodies import Bodies
+from .negotiation import JSON, JSON_LD, json_wanted
+
+MEDIA_TYPES: dict[OutputFormat, str] = {
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    "avif": "image/avif",
+    "tif": "image/tiff",
+    "gif": "image/gif",
+    "jp2": "image/jp2",
+    "pdf": "application/pdf",
+}
+OPEN = (
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Expose-Headers", "Link, ETag, Content-Disposition, Retry-After"),
+    ("Cross-Origin-Resource-Policy", "cross-origin"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+"""Let every origin read what is no page: https://iiif.io/api/image/3.0/#7-server-responses"""
+
+Header = tuple[str, str]
+Environ = Mapping[str, Any]
+
+_LONGEST_NAME = 150  # of a saved picture, in characters
+_MOST_NAMES = 4_096
+_MOST_INFO_BYTES = 8 << 20
+_TYPES = {name: ("Content-Type", media_type) for name, media_type in MEDIA_TYPES.items()}
+_PROFILES = {version: f'<{profile}>;rel="profile"' for version, profile in PROFILE.items()}
+
+
+class Answer(NamedTuple):
+    """An answer to GET, or to HEAD where *body* is empty; without the headers of `OPEN`."""
+
+    status: int
+    headers: list[Header]
+    body: Iterable[bytes]
+
+
+class _Info(NamedTuple):
+    """One info.json, and its headers without those that a 304 lacks."""
+
+    body: bytes
+    etag: str
+    headers: tuple[Header, ...]
+    media_type: str
+
+
+class Answers:
+    """Answers about *images*; others may keep them for *max_age_s*."""
+
+    def __init__(self, images: Images, max_age_s: int) -> None:
+        self._images = images
+        self._bodies = Bodies()
+        self._cache_control = ("Cache-Control", f"public, max-age={max_age_s}")
+        self._info: Memory[tuple[str, str, str, str | None], _Info] = Memory(
+            _MOST_INFO_BYTES, lambda kept: len(kept.body) + 1_000
+        )
+
+    def ready(
+        self, environ: Environ, version: Version, identifier: str, asked: ImageRequest, urls: Urls
+    ) -> Answer | None:
+        """Return the answer to an image request, None if the picture would have to be made.
+
+        Raises:
+            RequestError: as `Images.plan` does.
+        """
+        planned = self._images.plan(identifier, asked)
+        if _unchanged(environ, planned.etag):
+            return Answer(304, self._headers(version, planned, urls), [])
+        place = self._images.ready(planned)
+        if place is None:
+            return None
+        try:
+            return self._picture(environ, version, planned, place, urls)
+        except OSError:
+            # what was made of an image may be deleted at any time
+            self._images.forget(identifier)
+            return None
+
+    def picture(
+        self, environ: Environ, version: Version, identifier: str, asked: ImageRequest, urls: Urls
+    ) -> Answer:
+        """Return the answer to an image request.
+
+        Raises:
+            RequestError: as `Images.plan` and `Images.answer` do.
+        """
+        answer = self.ready(environ, version, identifier, asked, urls)
+        if answer is not None:
+            return answer
+        planned = self._images.plan(identifier, asked)
+        if environ["REQUEST_METHOD"] == "HEAD":
+            # nothing is made for it: how long the picture would be is told when it is there
+            return self._picture(environ, version, planned, None, urls)
+        planned, body = self._images.answer(planned)
+        try:
+            return self._picture(environ, version, planned, body, urls)
+        except OSError as error:
+            raise BrokenSource(f"{identifier}: {error.strerror}") from error
+
+    def information(
+        self, environ: Environ, version: Version, identifier: str, urls: Urls
+    ) -> Answer:
+        """Return an info.json in the media type that `Accept` asks for.
+
+        Raises:
+            RequestError: as `Images.describe` does.
+        """
+        image = self._images.describe(identifier)
+        service = urls.image_service(version, image.source.identifier)
+        media_type = json_wanted(environ.get("HTTP_ACCEPT", ""), version)
+        # rights are those of an edition, whatever the file
+        key = (service, media_type, image.tag, image.source.rights)
+        said = self._info.get(key)
+        if said is None:
+            said = self._describe(version, image, service, media_type)
+            self._info.put(key, said)
+        if _unchanged(environ, said.etag):
+            return Answer(304, [*said.headers], [])
+        length = ("Content-Length", str(len(said.body)))
+        headers = [*said.headers, ("Content-Type", said.media_type), length]
+        return Answer(200, headers, [] if environ["REQUEST_METHOD"] == "HEAD" else [said.body])
+
+    def _describe(self, version: Version, image: Image, service: str, media_type: str) -> _Info:
+        rights, alpha = image.source.rights, image.header.alpha
+        description = Description(service, image.dimensions, image.tile, rights, alpha)
+        body = orjson.dumps(info(version, description, self._images.limits))
+        etag = hashlib.blake2b(body + media_type.encode(), digest_size=16).hexdigest()
+        link = _PROFILES[version]
+        if media_type == JSON:
+            relation = "http://www.w3.org/ns/json-ld#context"
+            link += f', <{CONTEXT[version]}>;rel="{relation}";type="{JSON_LD}"'
+        vary = ("Vary", "Accept")
+        headers = (("ETag", f'"{etag}"'), self._cache_control, vary, ("Link", link))
+        return _Info(body, etag, headers, media_type)
+
+    def _picture(
+        self,
+        environ: Environ,
+        version: Version,
+        planned: Planned,
+        body: Place | bytes | None,
+        urls: Urls,
+    ) -> Answer:
+        headers = self._headers(version, planned, urls)
+        headers += (_TYPES[planned.plan.format], _disposition(planned, environ))
+        if body is None:
+            return Answer(200, headers, [])
+        length = len(body) if isinstance(body, bytes) else len(body.prefix) + body.length
+        headers.append(("Content-Length", str(length)))
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return Answer(200, headers, [])
+        return Answer(200, headers, self._bodies.of(body, planned))
+
+    def _headers(self, version: Version, planned: Planned, urls: Urls) -> list[Header]:
+        """Return the headers that a picture has also where it is unchanged."""
+        identifier, canonical = planned.image.source.identifier, planned.plan.canonical
+        address = f"{urls.base_url}/iiif/{version}/{_encoded(identifier)}/{canonical}"
+        # one header: clients that look no further than the first Link find both
+        link = f'<{address}>;rel="canonical", {_PROFILES[version]}'
+        return [("ETag", f'"{planned.etag}"'), self._cache_control, ("Link", link)]
+
+
+def _unchanged(environ: Environ, etag: str) -> bool:
+    known = environ.get("HTTP_IF_NONE_MATCH")
+    return bool(known) and parse_etags(known).contains_weak(etag)
+
+
+def _disposition(planned: Planned, environ: Environ) -> Header:
+    """Return under which name a picture is saved: of the image, and what was asked of it."""
+    query = environ.get("QUERY_STRING")
+    kind = "attachment" if query and _downloads(query) else "inline"
+    asked = planned.plan.canonical.replace("/", "_")
+    identifier = planned.image.source.identifier[len(asked) - _LONGEST_NAME + 1 :]
+    plain, encoded = _names(identifier)
+    value = f'{kind}; filename="{plain}_{asked}"'
+    if encoded is not None:
+        value += f"; filename*=UTF-8''{encoded}_{quote(asked, safe='!^')}"
+    return ("Content-Disposition", value)
+
+
+def _downloads(query: str) -> bool:
+    return any(part.partition("=")[0] == "download" for part in query.split("&"))
+
+
+_encoded = lru_cache(_MOST_NAMES)(encode_identifier)
+
+
+@lru_cache(_MOST_NAMES)
+def _names(identifier: str) -> tuple[str, str | None]:
+    """Return how a file's name begins in plain letters; and encoded, where those lose something.
+
+    https://www.rfc-editor.org/rfc/rfc6266#section-4.3
+    """
+    name = identifier.replace("/", "_")
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_.,!^") else "_" for c in name)
+    return plain, None if plain == name else quote(name, safe="")

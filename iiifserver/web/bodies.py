@@ -1,0 +1,105 @@
+"""The bytes of answers: pictures made just now, and places read through files that stay open."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from iiifserver.image.service import Planned
+from iiifserver.sources import Place, Source, identity_of
+
+_MOST_FILES = 256
+_KEPT_S = 10.0
+_LARGE_BYTES = 1 << 20
+_PIECE_BYTES = 256 << 10
+
+
+class _File:
+    """An open file, closed when nobody reads from it any more."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        os.close(self.number)
+
+
+class Bodies:
+    """Reads places for all threads of a process.
+
+    The files of images stay open for ten seconds: opening one costs more than reading a tile from
+    it. All are then let go at once, so that what was deleted gives its disk back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until = 0.0
+        self._files: dict[tuple[str, str], _File] = {}
+
+    def of(self, place: Place | bytes, planned: Planned) -> Iterable[bytes]:
+        """Return the bytes that answer: large ones piece by piece, others in one.
+
+        Raises:
+            OSError: the file is gone, or is another one by now.
+        """
+        if isinstance(place, bytes):
+            return [place]
+        if place is planned.place:
+            file = self._file(place.path, planned)
+        else:  # a picture's own file, which is asked for much less often than tiles
+            file = _File(os.open(place.path, os.O_RDONLY))
+        if place.length > _LARGE_BYTES:
+            return _Pieces(file, place)
+        found = os.pread(file.number, place.length, place.offset)
+        if len(found) != place.length:
+            raise OSError(errno.ESTALE, "it ends early")
+        return [place.prefix + found if place.prefix else found]
+
+    def _file(self, path: str, planned: Planned) -> _File:
+        now = self._clock()
+        if now >= self._until or len(self._files) >= _MOST_FILES:
+            self._files, self._until = {}, now + _KEPT_S
+        key = (path, planned.image.tag)
+        file = self._files.get(key)
+        if file is None:
+            file = self._files[key] = _opened(path, planned.image.source)
+        return file
+
+
+def _opened(path: str, source: Source) -> _File:
+    file = _File(os.open(path, os.O_RDONLY))
+    described = source.lasting or path != str(source.path)
+    if not described and identity_of(os.fstat(file.number)) != source.identity:
+        raise OSError(errno.ESTALE, "it was replaced")  # places are those of the file that was
+    return file
+
+
+class _Pieces(Iterator[bytes]):
+    """The bytes of a large place, a piece at a time."""
+
+    def __init__(self, file: _File, place: Place) -> None:
+        self._file = file
+        self._offset = place.offset
+        self._left = place.length
+        self._prefix = place.prefix
+
+    def __next__(self) -> bytes:
+        if self._prefix:
+            prefix, self._prefix = self._prefix, b""
+            return prefix
+        if not self._left:
+            raise StopIteration
+        piece = os.pread(self._file.number, min(self._left, _PIECE_BYTES), self._offset)
+        if not piece:
+            raise OSError(errno.ESTALE, "it ends early")
+        self._offset += len(piece)
+        self._left -= len(piece)
+        return piece
+
+    def close(self) -> None:
+        """Read no further, as WSGI says when a client has left."""
+        self._left = 0
