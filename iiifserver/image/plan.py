@@ -59,8 +59,7 @@ class Box(NamedTuple):
     height: int
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """The largest picture that is made, in pixels: published in info.json, always enforced.
 
     Image API 3.0, 5.3: https://iiif.io/api/image/3.0/#53-sizes

@@ -10,10 +10,9 @@ may exceed its region without saying so; `ImageRequest.version` carries the diff
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from iiifserver.errors import BadRequest
 
@@ -44,8 +43,8 @@ _ROTATION = re.compile(rf"(!?)({_DECIMAL})")
 
 LONGEST_SEGMENT = 128
 """Characters; the longest region that the grammar can hold is shorter."""
-_KEPT = 4_096
-"""Segments of each kind that are kept parsed: images of one tile size share most of theirs."""
+_KEPT, _KEPT_SEGMENTS = 4_096, 1_024
+"""Requests, and segments of each kind, that are kept parsed: images have most in common."""
 
 
 def section(version: Version, parameter: str) -> str:
@@ -58,8 +57,7 @@ def refuse(version: Version, parameter: str, why: str) -> BadRequest:
     return BadRequest(why, parameter=parameter, spec=section(version, parameter))
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """The part of the image that is asked for; *numbers* are x, y, width, height."""
 
     kind: Literal["full", "square", "pixels", "percent"]
@@ -91,8 +89,7 @@ class Region:
         return region
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
+class Size(NamedTuple):
     """The size that the region is scaled to, in pixels before rotation."""
 
     kind: Literal["max", "full", "percent", "pixels", "confined"]
@@ -136,8 +133,7 @@ class Size:
         return cls("confined" if match[1] else "pixels", width, height, upscale=upscale)
 
 
-@dataclass(frozen=True, slots=True)
-class Rotation:
+class Rotation(NamedTuple):
     """Mirroring on the vertical axis, then clockwise *degrees*, 0 or more and below 360."""
 
     degrees: Number = 0
@@ -164,8 +160,7 @@ class Rotation:
         return ("!" if self.mirror else "") + _decimal(self.degrees)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRequest:
+class ImageRequest(NamedTuple):
     """What a client asks of some image."""
 
     version: Version
@@ -186,29 +181,37 @@ class ImageRequest:
 
         Image API 3.0, 4: https://iiif.io/api/image/3.0/#4-image-requests
         """
-        if len(region) + len(size) + len(rotation) + len(quality_format) > LONGEST_SEGMENT:
-            _check_lengths(version, region, size, rotation, quality_format)
-        return cls(
-            version,
-            _region(region, version),
-            _size(size, version),
-            _rotation(rotation, version),
-            *_quality_format(quality_format, version),
-        )
+        return _parsed(version, region, size, rotation, quality_format)
 
 
-_region = lru_cache(_KEPT)(Region.parse)
-_size = lru_cache(_KEPT)(Size.parse)
-_rotation = lru_cache(_KEPT)(Rotation.parse)
+_region = lru_cache(_KEPT_SEGMENTS)(Region.parse)
+_size = lru_cache(_KEPT_SEGMENTS)(Size.parse)
+_rotation = lru_cache(_KEPT_SEGMENTS)(Rotation.parse)
 
 
 @lru_cache(_KEPT)
+def _parsed(
+    version: Version, region: str, size: str, rotation: str, quality_format: str
+) -> ImageRequest:
+    _check_lengths(version, region, size, rotation, quality_format)
+    return ImageRequest(
+        version,
+        _region(region, version),
+        _size(size, version),
+        _rotation(rotation, version),
+        *_quality_format(quality_format, version),
+    )
+
+
+@lru_cache(_KEPT_SEGMENTS)
 def _quality_format(text: str, version: Version) -> tuple[Quality, OutputFormat]:
     quality, _, output_format = text.rpartition(".")
     return _quality(quality, version), _format(output_format, version)
 
 
 def _check_lengths(version: Version, *segments: str) -> None:
+    if sum(map(len, segments)) <= LONGEST_SEGMENT:
+        return
     for parameter, text in zip(("region", "size", "rotation", "quality"), segments, strict=True):
         if len(text) > LONGEST_SEGMENT:
             why = f"{len(text)} characters are too many for a {parameter}: {_show(text)}"

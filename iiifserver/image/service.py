@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from iiifserver.cache import Directory, Memory
@@ -27,6 +28,7 @@ MOST_HEADERS = 20_000
 """Headers kept in memory, about 1 kB each."""
 MOST_IMAGES_BYTES = 16 << 20
 """Memory for images that were asked for lately, with the places of their tiles."""
+_MOST_PLANS = 4_096  # that are kept: images of one size have theirs in common
 DERIVED = "derived"
 """In the server's data: pictures that were made for somebody."""
 EDITION_OF_PIXELS = "2"
@@ -119,9 +121,9 @@ class Images:
             RequestError: as `describe` and `plan.make_plan` do.
         """
         image = self.describe(identifier)
-        plan = make_plan(request, image.dimensions, self.limits)
+        plan, pixels = _resolved(request, image.dimensions, self.limits)
         place = image.stored.find(plan) if image.stored else None
-        return Planned(image, plan, f"{image.tag}-{plan.pixels}", place)
+        return Planned(image, plan, f"{image.tag}-{pixels}", place)
 
     def ready(self, planned: Planned) -> Place | None:
         """Return the picture if it stands ready, None if it would have to be made."""
@@ -193,6 +195,12 @@ class Images:
             self._derived.path(source.identifier, planned.etag),
         )
         return self._renderer.render(picture)
+
+
+@lru_cache(_MOST_PLANS)
+def _resolved(request: ImageRequest, image: Dimensions, limits: Limits) -> tuple[Plan, str]:
+    plan = make_plan(request, image, limits)
+    return plan, plan.pixels
 
 
 def _memory_bytes(kept: _Kept) -> int:
