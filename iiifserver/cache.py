@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
+from .config import Config
 from .sources import Place
 
 K = TypeVar("K", bound=Hashable)
@@ -33,7 +34,7 @@ _PIECE_BYTES = 256 << 10  # checked at a time: a large entry is never held whole
 _TOUCHED_S = 60.0  # the time of use is written no oftener: many read the same tile
 _ABANDONED_S = 3_600.0
 _BLOCK_BYTES = 4_096  # what a file system gives even to the smallest
-_AFTER = 0.9  # of its bounds, what a directory holds after it was swept
+_FILLING, _AFTER = 0.95, 0.9  # of its bounds: when a directory is swept, and what it holds then
 _ASIDE, _GONE = ".aside-", ".gone-"
 
 
@@ -83,6 +84,10 @@ class Held(NamedTuple):
     entries: int
     size_bytes: int
 
+    def more(self, size_bytes: int) -> Held:
+        """Return what it is with one entry more."""
+        return Held(self.entries + 1, self.size_bytes + _on_disk(size_bytes))
+
 
 @dataclass(frozen=True, slots=True)
 class Directory:
@@ -96,10 +101,24 @@ class Directory:
     most_bytes: int
     most_entries: int
 
+    @classmethod
+    def of(cls, config: Config) -> Directory:
+        """Return the directory of made pictures that *config* names."""
+        return cls(config.data / "derived", config.derived_mib << 20, config.derived_entries)
+
     @property
     def on(self) -> bool:
         """Whether anything is kept at all."""
         return bool(self.most_bytes and self.most_entries)
+
+    def is_full(self, held: Held) -> bool:
+        """Return whether nothing more may be kept."""
+        return held.entries >= self.most_entries or held.size_bytes >= self.most_bytes
+
+    def is_filling(self, held: Held) -> bool:
+        """Return whether it is time to sweep."""
+        most_entries, most_bytes = self.most_entries * _FILLING, self.most_bytes * _FILLING
+        return held.entries > most_entries or held.size_bytes > most_bytes
 
     def path(self, identifier: str, key: str) -> Path | None:
         """Return where `write` should put the bytes of *key*, None where nothing is kept."""
@@ -139,17 +158,17 @@ class Directory:
         return sum(self._forget(folder) for folder in _folders(self.folder))
 
     def sweep(self) -> Held:
-        """Delete what was used longest ago until a tenth of both bounds is free; return the rest.
+        """Delete what was used longest ago, where little room is left; return what is left.
 
-        What others left when they were killed is deleted too.
+        A tenth of both bounds is free then. What others left when they were killed is deleted too.
         """
         self._tidy()
         used, sizes = array("q"), array("q")
         for _, status in _entries(self.folder):
             used.append(status.st_mtime_ns)
-            sizes.append(_on_disk(status))
+            sizes.append(_on_disk(status.st_size))
         held = Held(len(sizes), sum(sizes))
-        if held.entries > self.most_entries or held.size_bytes > self.most_bytes:
+        if self.is_filling(held):
             held = self._delete_until(_last_to_go(used, sizes, self._after()))
         return held
 
@@ -165,7 +184,7 @@ class Directory:
                     path.unlink()
             else:
                 entries += 1
-                size_bytes += _on_disk(status)
+                size_bytes += _on_disk(status.st_size)
         for folder in _folders(self.folder):
             with contextlib.suppress(OSError):  # something is left in it, or was just put there
                 folder.rmdir()
@@ -262,8 +281,8 @@ def _entries(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
                         yield Path(entry.path), entry.stat(follow_symlinks=False)
 
 
-def _on_disk(status: os.stat_result) -> int:
-    return -(-status.st_size // _BLOCK_BYTES) * _BLOCK_BYTES
+def _on_disk(size_bytes: int) -> int:
+    return -(-size_bytes // _BLOCK_BYTES) * _BLOCK_BYTES
 
 
 def _last_to_go(used: array[int], sizes: array[int], room: Held) -> int:

@@ -162,9 +162,12 @@ def test_bytes_are_bounded_as_the_disk_gives_them(tmp_path: Path) -> None:
 
 def test_within_its_bounds_nothing_is_swept(tmp_path: Path) -> None:
     directory = Directory(tmp_path, 1 << 30, 10)
-    for number in range(10):
+    for number in range(9):
         keep(directory, "a", str(number))
-    assert directory.sweep().entries == 10
+    held = directory.sweep()
+    assert (held.entries, directory.is_filling(held), directory.is_full(held)) == (9, False, False)
+    held = held.more(1)
+    assert (held.entries, directory.is_filling(held), directory.is_full(held)) == (10, True, True)
 
 
 def test_use_is_noted_once_a_minute_at_most(tmp_path: Path) -> None:

@@ -107,6 +107,11 @@ class Renderer(Protocol):
         ...
 
 
+def bytes_of(answer: Place | bytes) -> bytes:
+    """Return what was rendered, wherever it is; OSError where it is gone."""
+    return answer.read() if isinstance(answer, Place) else answer
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """One picture to make; `identity` tells the file from the one that replaces it.

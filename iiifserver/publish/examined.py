@@ -20,11 +20,13 @@ import orjson
 
 from iiifserver.config import Config
 from iiifserver.errors import RequestError
-from iiifserver.image.broker import Bounds, Pool
+from iiifserver.image.broker import Bounds
+from iiifserver.image.broker.pool import Pool
 from iiifserver.image.examine import Examination, Examinations, Facts, facts_of
-from iiifserver.image.job import Job
+from iiifserver.image.job import Job, bytes_of
 from iiifserver.publish.folders import Found, ScanFile
 from iiifserver.publish.progress import Progress
+from iiifserver.sources import Place
 
 _TIMEOUT_S = 300.0  # a scan of 600 megapixels takes about ten seconds
 _BATCH, _BATCH_BYTES = 25, 2 << 20
@@ -43,7 +45,7 @@ class Known(NamedTuple):
 class Workers(Protocol):
     """Processes that run jobs; any number of threads may ask at once."""
 
-    def render(self, job: Job) -> bytes:
+    def render(self, job: Job) -> Place | bytes:
         """Return the job's result, or raise a RequestError."""
         ...
 
@@ -101,7 +103,7 @@ def _found_out(
     def look(batch: Sequence[ScanFile]) -> list[Facts]:
         job = Examinations(tuple(Examination(s.shown, s.path, decode) for s in batch))
         try:
-            return facts_of(pool.render(job))
+            return facts_of(bytes_of(pool.render(job)))
         except RequestError as error:
             if len(batch) > 1:  # one of them: each has to be tried alone
                 return [facts for scan in batch for facts in look([scan])]

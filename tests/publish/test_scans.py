@@ -12,7 +12,7 @@ from seeded import draw, examine_here, sow
 
 from iiifserver.config import Config
 from iiifserver.errors import BrokenSource
-from iiifserver.image.broker import Pool
+from iiifserver.image.broker.pool import Pool
 from iiifserver.image.examine import Facts
 from iiifserver.publish.check import review
 from iiifserver.publish.examined import examine

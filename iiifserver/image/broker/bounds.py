@@ -1,0 +1,82 @@
+"""What render processes may use, and how a process is held to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from iiifserver.cache import Directory
+from iiifserver.config import Config
+
+from .lanes import Lane
+
+KEY_BYTES = 32
+_PATIENCE_S = 30.0
+_NICENESS: dict[Lane, int] = {"small": 2, "whole": 10, "background": 19}
+_OOM_SCORE = "500"  # of -1000 to 1000: where memory ends, it ends for these processes first
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the broker may use: processes, waiting jobs, seconds a job, bytes a process.
+
+    One process more takes nothing but small jobs where there is only one, and another one is
+    started for background work. `derived` is swept where pictures are kept.
+    """
+
+    processes: int
+    waiting: int
+    timeout_s: float
+    memory_bytes: int
+    derived: Directory | None = None
+
+    @classmethod
+    def of(cls, config: Config) -> Bounds:
+        """Return the bounds that *config* sets."""
+        return cls(
+            config.render_processes,
+            config.render_queue,
+            config.render_timeout_s,
+            config.render_memory_mib << 20,
+            Directory.of(config),
+        )
+
+    @property
+    def places(self) -> int:
+        """Requests that may wait for an answer, or for the same answer, at one time."""
+        return self.processes + self.waiting
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds that a job may wait before it is begun."""
+        return min(_PATIENCE_S, self.timeout_s)
+
+
+class Terms(NamedTuple):
+    """What a broker is told first: where it listens, what its clients know, what it may use."""
+
+    address: str
+    key: bytes
+    bounds: Bounds
+
+
+def limit_memory(memory_bytes: int) -> None:
+    """Keep this process from taking more memory; it gets a MemoryError, or ends."""
+    if sys.platform == "linux":  # macOS has no limit that counts what a process really uses
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+
+
+def give_way(lane: Lane) -> None:
+    """Let others go first, where there is not enough time or memory for all."""
+    os.nice(_NICENESS[lane])
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # not in every container
+            if lane != "small":
+                os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+            Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, encoding="ascii")

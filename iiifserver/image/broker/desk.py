@@ -1,0 +1,300 @@
+"""The broker: who is let in, who waits, which process takes which job, and what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+from iiifserver.cache import Held
+from iiifserver.errors import BrokenSource, Busy, RequestError, SetAside, TookTooLong
+from iiifserver.image.job import State
+
+from .aside import Harm
+from .bounds import Bounds
+from .lanes import LANES, MOST_BACKGROUND, Flight, Lane, Lanes, lane_for
+from .messages import Answer, Ask, ask_for, of_value
+from .seat import Failed, Seat
+from .sweep import Sweep, held_of
+
+_BACKGROUND_TIMES = 10  # as long as it was said to take: at the lowest priority, and may be wrong
+_WHOLE_SHARE = 0.75  # of the places: small jobs find some however many whole pictures are asked
+_KILLS = 2
+_MOST_WAIT_S = 600
+_REST_S = 60.0
+_log = logging.getLogger("iiifserver.image.broker")
+
+Outcome = tuple[Answer, bytes]
+
+
+class Desk:
+    """Runs jobs for those who ask, in the processes that *bounds* allow."""
+
+    def __init__(
+        self, bounds: Bounds, seat: Callable[[tuple[Lane, ...], int], Seat] = Seat
+    ) -> None:
+        self._bounds = bounds
+        wholes = max(1, bounds.processes - 1)
+        memory = bounds.memory_bytes
+        self._seats = [
+            seat(("small",), memory),
+            *(seat(("whole", "small"), memory) for _ in range(wholes)),
+            seat(("background",), memory),
+        ]
+        self._lanes = Lanes()
+        self._flights: dict[str, Flight] = {}
+        self._waiters: Counter[Lane] = Counter()
+        self._kills = Harm(_KILLS)
+        self._failures = Harm(1)
+        self._counts: Counter[str] = Counter()
+        self._background_done = 0
+        self._held = Held(0, 0)
+        self._complaint = ""
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    async def warm(self) -> None:
+        """Start the processes for requests, and return when the first takes jobs."""
+        self._sweep()
+        small, *others = (seat for seat in self._seats if "background" not in seat.lanes)
+        for seat in others:
+            self._spawn(seat.ready())
+        await small.ready()
+
+    async def render(self, ask: Ask, job: bytes) -> Outcome:
+        """Return what becomes of *job*, or of the equal one that is on its way."""
+        try:
+            flight = self._flights.get(ask.key)
+            lane = flight.lane if flight else lane_for(ask.cost_ms)
+            self._check_room(lane, ask)
+            if flight is None:
+                self._check_harm(ask)
+                self._check_time(lane, ask)
+                flight = self._board(ask, job, lane, self._bounds.timeout_s)
+            else:
+                self._join(flight)
+            return await self._wait(flight, ask.start_by)
+        except RequestError as error:
+            self._counts["refused"] += 1
+            return of_value(error)
+
+    def begin(self, ask: Ask, job: bytes) -> bool:
+        """Have *job* run when there is time; return whether it will be, or is already."""
+        if ask.key in self._flights:
+            return True
+        full = self._lanes.count("background") >= MOST_BACKGROUND
+        if full or self._failures.is_aside(ask.key) or self._is_aside(ask):
+            return False
+        limit_s = max(_BACKGROUND_TIMES * ask.cost_ms / 1000, self._bounds.timeout_s)
+        self._board(ask, job, "background", limit_s)
+        return True
+
+    def state(self) -> State:
+        """Return what is going on, and what has happened."""
+        running = list(self._running())
+        return State(
+            **self._counts,
+            **{f"waiting_{lane}": self._lanes.count(lane) for lane in LANES},
+            running=tuple(each.name for each in running if each.lane != "background"),
+            running_background=tuple(each.name for each in running if each.lane == "background"),
+            set_aside=self._kills.names(),
+            kept_entries=self._held.entries,
+            kept_bytes=self._held.size_bytes,
+        )
+
+    async def close(self) -> None:
+        """End all processes; whoever still waits is told to come back."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for flight in self._flights.values():
+            flight.done.set_result(of_value(Busy("the server is being stopped")))
+        await asyncio.gather(*(seat.end() for seat in self._seats))
+
+    # -- who is let in
+
+    def _check_room(self, lane: Lane, ask: Ask) -> None:
+        places = self._bounds.places
+        whole = self._waiters["whole"] >= math.ceil(places * _WHOLE_SHARE)
+        if self._waiters.total() >= places or (lane == "whole" and whole):
+            why = "too many pictures are being made at this moment"
+            raise Busy(why, retry_after_s=_shown(self._wait_s(lane)))
+
+    def _check_time(self, lane: Lane, ask: Ask) -> None:
+        """Refuse now what would be refused after a long wait; what jobs cost is known roughly."""
+        wait_s = self._wait_s(lane)
+        if wait_s > 2 * (ask.start_by - time.monotonic()):
+            why = f"the pictures that wait already will take about {_shown(wait_s)} s"
+            raise Busy(why, retry_after_s=_shown(wait_s))
+
+    def _check_harm(self, ask: Ask) -> None:
+        if self._is_aside(ask):
+            why = f"{ask.name} has stopped render processes: it is set aside for an hour"
+            raise SetAside(why, parameter="identifier")
+
+    def _is_aside(self, ask: Ask) -> bool:
+        return self._kills.is_aside(ask.source) or self._kills.is_aside(ask.key)
+
+    def _wait_s(self, lane: Lane) -> float:
+        seats = sum(lane in seat.lanes for seat in self._seats)
+        return self._lanes.wait_s(lane, seats, self._running(), time.monotonic())
+
+    def _running(self) -> Iterator[Flight]:
+        return (seat.flight for seat in self._seats if seat.flight)
+
+    # -- who waits
+
+    def _board(
+        self, ask: Ask, job: bytes, lane: Lane, limit_s: float, *, first: bool = False
+    ) -> Flight:
+        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        keep = ask.keep if self._has_room() else None
+        flight = Flight(ask.name, ask.key, ask.source, ask.cost_ms, keep, job, lane, limit_s, done)
+        self._flights[ask.key] = flight
+        self._lanes.add(flight, first=first)
+        self._dispatch()
+        return flight
+
+    def _join(self, flight: Flight) -> None:
+        self._counts["joined"] += 1
+        if flight.began_at is None and not flight.waiters:
+            self._lanes.remove(flight)  # of the background: somebody waits for it now
+            self._lanes.add(flight, first=True)
+
+    async def _wait(self, flight: Flight, start_by: float) -> Outcome:
+        self._waiters[flight.lane] += 1
+        flight.waiters += 1
+        try:
+            await asyncio.wait([flight.done], timeout=max(start_by - time.monotonic(), 0))
+            if not flight.done.done() and flight.began_at is not None:
+                await asyncio.wait([flight.done], timeout=self._bounds.timeout_s)
+            if flight.done.done():
+                return flight.done.result()
+            why = f"{flight.name}: other pictures took all the time that this one could wait"
+            raise Busy(why, retry_after_s=_shown(self._wait_s(flight.lane)))
+        finally:
+            self._waiters[flight.lane] -= 1
+            flight.waiters -= 1
+            if not flight.waiters and flight.began_at is None and flight.lane != "background":
+                self._lanes.remove(flight)
+                del self._flights[flight.key]
+
+    # -- who works
+
+    def _dispatch(self) -> None:
+        """Give every process that is free the next job of its lanes, running ones first."""
+        for seat in sorted(self._seats, key=lambda seat: not seat.started):
+            flight = None if seat.flight else self._lanes.take(seat.lanes)
+            if flight:
+                seat.flight = flight
+                flight.began_at = time.monotonic()
+                self._spawn(self._fly(seat, flight))
+
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _fly(self, seat: Seat, flight: Flight) -> None:
+        self._counts["started"] += 1
+        if flight.lane == "background":
+            waiting = self._lanes.count("background")
+            done = self._background_done
+            _log.info("background %d of %d: %s", done + 1, done + 1 + waiting, flight.name)
+        outcome = of_value(Busy("the server is being stopped"))
+        try:
+            outcome = await seat.run(flight.job, flight.keep, flight.limit_s)
+        except Failed as failure:
+            outcome = of_value(self._explained(failure, flight))
+        finally:
+            seat.flight = None
+            del self._flights[flight.key]
+            flight.done.set_result(outcome)
+        self._note(flight, outcome[0])
+        self._dispatch()
+        if seat.lanes == ("background",):
+            self._spawn(self._rest(seat, seat.jobs))
+
+    async def _rest(self, seat: Seat, jobs: int) -> None:
+        """End the process of *seat* if it had nothing to do for a while: it may be large."""
+        await asyncio.sleep(_REST_S)
+        if seat.flight is None and seat.jobs == jobs:
+            await seat.end()
+
+    def _explained(self, failure: Failed, flight: Flight) -> RequestError:
+        """Return what to tell those who wait, after noting who did it."""
+        name = flight.name
+        match failure.how:
+            case "absent":
+                _log.error("no render process could be started: %s", failure)
+                return Busy("a render process did not start in time")
+            case "died":
+                self._counts["deaths"] += 1
+                _log.warning("a render process died (%s) on %s", failure, name)
+                self._blame(flight.source, name)
+                why = f"{name}: decoding it took more memory than is allowed, or crashed"
+                return BrokenSource(why, parameter="identifier")
+            case "late":
+                self._counts["timeouts"] += 1
+                _log.warning("a render process was stopped after %g s on %s", flight.limit_s, name)
+                # of this picture only: others of the same file may be quick
+                self._blame(flight.key, name)
+                return TookTooLong(f"{name}: this picture took longer than {flight.limit_s:g} s")
+
+    def _blame(self, culprit: str, name: str) -> None:
+        if self._kills.note(culprit, name):
+            _log.error(
+                "%s has stopped %d render processes: it is set aside for an hour, or until the "
+                "file is replaced",
+                name,
+                _KILLS,
+            )
+
+    def _note(self, flight: Flight, answer: Answer) -> None:
+        """Count what became of a flight."""
+        self._counts["finished" if answer.well else "failed"] += 1
+        if flight.lane == "background":
+            self._background_done += 1
+            self._counts["finished_background"] += 1
+            if not self._lanes.count("background"):
+                self._background_done = 0
+            if not answer.well:
+                self._failures.note(flight.key, flight.name)
+        if flight.keep and answer.well:
+            if answer.complaint and answer.complaint != self._complaint:
+                _log.warning("made pictures cannot be kept: %s", answer.complaint)
+            self._complaint = answer.complaint
+        if answer.kept_bytes:
+            self._held = self._held.more(answer.kept_bytes)
+            if self._bounds.derived and self._bounds.derived.is_filling(self._held):
+                self._sweep()
+
+    # -- the disk
+
+    def _has_room(self) -> bool:
+        """Return whether more may be kept: not beyond the bounds, while the directory is swept."""
+        derived = self._bounds.derived
+        return derived is None or not derived.is_full(self._held)
+
+    def _sweep(self) -> None:
+        derived = self._bounds.derived
+        if derived is None or not derived.on:
+            return
+        ask, job = ask_for("begin", Sweep(derived), 0)
+        if ask.key not in self._flights:
+            limit_s = _BACKGROUND_TIMES * self._bounds.timeout_s
+            flight = self._board(ask, job, "whole", limit_s, first=True)
+            flight.done.add_done_callback(self._swept)
+
+    def _swept(self, done: asyncio.Future[Outcome]) -> None:
+        answer, body = done.result()
+        if answer.well:
+            self._held = held_of(body)
+
+
+def _shown(wait_s: float) -> int:
+    """Return when to come back: whole seconds, and not all at the same moment as now."""
+    return min(max(math.ceil(wait_s), 1), _MOST_WAIT_S)

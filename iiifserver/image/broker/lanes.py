@@ -1,0 +1,90 @@
+"""Who waits for whom: three queues, and which of them a process takes its next job from.
+
+Small jobs are tiles and small regions; there is always a process that takes nothing else, so that
+none of them waits for a whole picture. Background jobs are those that nobody waits for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from .messages import Answer
+
+if TYPE_CHECKING:
+    import asyncio
+
+Lane = Literal["small", "whole", "background"]
+LANES: tuple[Lane, ...] = ("small", "whole", "background")
+MOST_BACKGROUND = 1_000
+_SMALL_MS = 100.0
+
+
+def lane_for(cost_ms: float) -> Lane:
+    """Return the lane of a job that somebody waits for."""
+    return "small" if cost_ms <= _SMALL_MS else "whole"
+
+
+@dataclass(eq=False, slots=True)
+class Flight:
+    """A job on its way, and all who wait for it; `done` is never an exception, but an answer."""
+
+    name: str
+    key: str
+    source: str
+    cost_ms: float
+    keep: Path | None
+    job: bytes
+    lane: Lane
+    limit_s: float
+    done: asyncio.Future[tuple[Answer, bytes]]
+    waiters: int = 0
+    began_at: float | None = None
+
+
+@dataclass(slots=True)
+class Lanes:
+    """The flights that wait, in their order."""
+
+    _waiting: dict[Lane, deque[Flight]] = field(
+        default_factory=lambda: {lane: deque() for lane in LANES}
+    )
+
+    def add(self, flight: Flight, *, first: bool = False) -> None:
+        """Put *flight* at the end of its lane, or before all others."""
+        queue = self._waiting[flight.lane]
+        if first:
+            queue.appendleft(flight)
+        else:
+            queue.append(flight)
+
+    def remove(self, flight: Flight) -> None:
+        """Take *flight* out of its lane, where it still waits."""
+        self._waiting[flight.lane].remove(flight)
+
+    def take(self, lanes: Sequence[Lane]) -> Flight | None:
+        """Return the next flight of the first of *lanes* that has any."""
+        for lane in lanes:
+            if self._waiting[lane]:
+                return self._waiting[lane].popleft()
+        return None
+
+    def count(self, lane: Lane) -> int:
+        """Return how many wait in *lane*."""
+        return len(self._waiting[lane])
+
+    def wait_s(self, lane: Lane, seats: int, running: Iterable[Flight], now: float) -> float:
+        """Return the seconds until one more in *lane* would be begun by one of *seats* processes.
+
+        An estimate from what jobs cost; *running* are those that the processes work on.
+        """
+        waiting_ms = sum(flight.cost_ms for flight in self._waiting[lane])
+        left_ms = sum(
+            max(flight.cost_ms - (now - (flight.began_at or now)) * 1000, 0)
+            for flight in running
+            if flight.lane == lane
+        )
+        return (waiting_ms + left_ms) / 1000 / seats

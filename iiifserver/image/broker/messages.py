@@ -1,0 +1,113 @@
+"""What is said between web workers, the broker and render processes.
+
+A message is a head, which the broker reads, and a body, which it passes on as it is: a job, or a
+result. So the broker loads nothing of what jobs need, and no job can harm it.
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import struct
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from iiifserver.errors import RequestError
+from iiifserver.image.job import Job
+from iiifserver.sources import Place
+
+LENGTHS = struct.Struct(">IQ")
+_MOST_HEAD_BYTES = 1 << 20
+_MOST_BODY_BYTES = 1 << 30
+
+
+class Ask(NamedTuple):
+    """What a client wants; `start_by` is a time of `time.monotonic`, the same for all processes."""
+
+    wish: Literal["render", "begin", "state"]
+    name: str = ""
+    key: str = ""
+    source: str = ""
+    cost_ms: float = 0.0
+    keep: Path | None = None
+    start_by: float = 0.0
+
+
+class Answer(NamedTuple):
+    """How it went; the body is the bytes made, or else a value, pickled.
+
+    `kept_bytes` were written to the disk; `complaint` says why they could not be.
+    """
+
+    form: Literal["bytes", "value"]
+    well: bool = True
+    kept_bytes: int = 0
+    complaint: str = ""
+
+
+def ask_for(wish: Literal["render", "begin"], job: Job, start_by: float) -> tuple[Ask, bytes]:
+    """Return the message that brings *job* to the broker."""
+    head = Ask(wish, job.name, job.key, job.source, job.cost_ms, job.keep, start_by)
+    return head, pickle.dumps(job, pickle.HIGHEST_PROTOCOL)
+
+
+def of_value(value: object, **about: Any) -> tuple[Answer, bytes]:
+    """Return the answer that is *value*: a Place, an error, or what else can be asked."""
+    well = not isinstance(value, RequestError)
+    return Answer("value", well, **about), pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+
+
+def result_of(answer: Answer, body: bytes) -> Any:
+    """Return what the answer holds; raise it, if it is an error."""
+    value: Any = body if answer.form == "bytes" else pickle.loads(body)  # noqa: S301 - our own
+    if isinstance(value, RequestError):
+        raise value
+    return value
+
+
+def picture_of(answer: Answer, body: bytes) -> Place | bytes:
+    """Return what was rendered; raise the error that it is."""
+    made: Place | bytes = result_of(answer, body)
+    return made
+
+
+def packed(head: object, body: bytes) -> bytes:
+    """Return a message as it travels."""
+    first = pickle.dumps(head, pickle.HIGHEST_PROTOCOL)
+    return b"".join((LENGTHS.pack(len(first), len(body)), first, body))
+
+
+def send(to: socket.socket, head: object, body: bytes = b"") -> None:
+    """Send a message, and wait until it is sent."""
+    to.sendall(packed(head, body))
+
+
+def receive(source: socket.socket) -> tuple[Any, bytes]:
+    """Wait for a message and return its head and its body.
+
+    Raises:
+        EOFError: the other side is gone.
+        TimeoutError: there was silence for longer than the socket's time.
+    """
+    head_bytes, body_bytes = lengths_of(_exactly(source, LENGTHS.size))
+    head = _exactly(source, head_bytes)
+    return pickle.loads(head), bytes(_exactly(source, body_bytes))  # noqa: S301 - our own
+
+
+def _exactly(source: socket.socket, length: int) -> bytearray:
+    found = bytearray(length)
+    rest = memoryview(found)
+    while rest:
+        count = source.recv_into(rest)
+        if not count:
+            raise EOFError("the other side is gone")
+        rest = rest[count:]
+    return found
+
+
+def lengths_of(lengths: bytes | bytearray) -> tuple[int, int]:
+    """Return how long a message's head and body are; EOFError if that is no message of ours."""
+    head_bytes, body_bytes = LENGTHS.unpack(lengths)
+    if head_bytes > _MOST_HEAD_BYTES or body_bytes > _MOST_BODY_BYTES:
+        raise EOFError("not a message")
+    return head_bytes, body_bytes

@@ -1,0 +1,86 @@
+"""The life of a render process: jobs in, results out, until the broker is gone."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+from iiifserver import cache
+from iiifserver.errors import BrokenSource, RequestError
+from iiifserver.image.job import Job
+
+from .bounds import give_way, limit_memory
+from .lanes import Lane
+from .messages import Answer, of_value, receive, send
+
+_log = logging.getLogger("iiifserver.image.broker")
+
+
+class Terms(NamedTuple):
+    """What a render process is told first."""
+
+    lane: Lane
+    memory_bytes: int
+
+
+def main(jobs: int, lifeline: int) -> None:
+    """Work on what comes through the socket *jobs* until it or the pipe *lifeline* closes."""
+    threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    with socket.socket(fileno=jobs) as broker:
+        terms, _ = receive(broker)
+        give_way(terms.lane)
+        limit_memory(terms.memory_bytes)
+        send(broker, "ready")
+        try:
+            while True:
+                keep, body = receive(broker)
+                send(broker, "begun")  # from here on, its end is the job's doing
+                send(broker, *_outcome(body, keep))
+        except (EOFError, OSError):
+            return
+
+
+def _end_with(lifeline: int) -> None:
+    """End this process, whatever it does, when the broker has ended."""
+    os.read(lifeline, 1)
+    os._exit(0)
+
+
+def _outcome(body: bytes, keep: Path | None) -> tuple[Answer, bytes]:
+    name = "a job"
+    try:
+        job: Job = pickle.loads(body)  # noqa: S301 - from the broker, of our own server
+        name = job.name
+        made = job.run()
+    except RequestError as error:
+        return of_value(error)
+    except MemoryError:
+        why = f"{name}: decoding it takes more memory than is allowed"
+        return of_value(BrokenSource(why, parameter="identifier"))
+    except Exception:  # the edge of a process: what nobody foresaw must not end it unexplained
+        _log.exception("unexpected error on %s", name)
+        return of_value(
+            RequestError(f"{name}: an unexpected error, which the server's log explains")
+        )
+    return _kept(made, keep) if keep else (Answer("bytes"), made)
+
+
+def _kept(made: bytes, keep: Path) -> tuple[Answer, bytes]:
+    """Write what was made to the disk and answer with its place; with itself, where that fails."""
+    try:
+        return of_value(cache.write(made, keep), kept_bytes=len(made))
+    except FileNotFoundError:
+        return Answer("bytes"), made  # its folder was purged this moment
+    except OSError as error:
+        return Answer("bytes", complaint=error.strerror or str(error)), made
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
