@@ -11,33 +11,44 @@ converted after scaling: that is fewer pixels, and the difference is below one l
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("VIPS_CONCURRENCY", "1")  # libvips reads it once, when it is loaded
 
 import pyvips
 
 from iiifserver.errors import BrokenSource
+from iiifserver.image.headers import Header
 from iiifserver.image.job import Picture
+from iiifserver.image.plan import Box
 
-from .colour import flattened, in_quality, may_keep, to_srgb
+from .colour import flattened, has_srgb, in_quality, may_keep, to_srgb
 from .encoding import WITH_ALPHA, WITH_PROFILE, encoded
-from .reading import from_samples, read_level
+from .reading import ReadLevel, from_samples, read_level
 from .scaling import scaled
 from .tile import from_stored
 from .turning import TURNS, rotated, turned
 
-__all__ = ["TURNS", "flattened", "from_samples", "read_level", "render", "to_srgb"]
+__all__ = [
+    "TURNS",
+    "flattened",
+    "from_samples",
+    "read_level",
+    "render",
+    "shows_srgb",
+    "to_srgb",
+]
 
 
-def render(job: Picture) -> bytes:
-    """Return the encoded picture.
+def render(job: Picture, read: ReadLevel = read_level) -> bytes:
+    """Return the encoded picture; *read* is another where levels are kept between pictures.
 
     Raises:
         BrokenSource: the file ends early or cannot be decoded.
     """
     try:
         made = from_stored(job.stored, job.plan, job.encoding) if job.stored else None
-        return made or _render(job)
+        return made or _render(job, read)
     except pyvips.Error as error:
         why = " ".join(str(error).replace(str(job.path), job.name).split())[:300]
         raise BrokenSource(
@@ -45,9 +56,20 @@ def render(job: Picture) -> bytes:
         ) from error
 
 
-def _render(job: Picture) -> bytes:
+def shows_srgb(path: Path, header: Header) -> bool:
+    """Return whether the samples of all levels are shown as they are: no profile changes them."""
+    try:
+        return not header.profile or all(
+            has_srgb(read_level(path, header, number, Box(0, 0, 1, 1)))
+            for number in range(len(header.levels))
+        )
+    except pyvips.Error as error:
+        raise BrokenSource(f"its profile cannot be read: {error}") from error
+
+
+def _render(job: Picture, read: ReadLevel) -> bytes:
     plan, encoding = job.plan, job.encoding
-    image = turned(scaled(job.path, job.header, plan), TURNS[job.header.orientation])
+    image = turned(scaled(job.path, job.header, plan, read), TURNS[job.header.orientation])
     keep = encoding.keep_profile and plan.format in WITH_PROFILE and may_keep(image, plan.quality)
     image = rotated(image if keep else to_srgb(image), plan.rotation)
     if plan.format not in WITH_ALPHA or plan.quality == "bitonal":

@@ -25,6 +25,11 @@ def may_keep(image: Any, quality: Quality) -> bool:
     )
 
 
+def has_srgb(image: Any) -> bool:
+    """Return whether the samples are those that `to_srgb` would return: no profile changes them."""
+    return _profile(image) is None
+
+
 def to_srgb(image: Any) -> Any:
     """Return *image* as 8-bit sRGB or gray, with its alpha if it has one."""
     colours = image.bands - image.hasalpha()

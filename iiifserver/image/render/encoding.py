@@ -11,8 +11,13 @@ from iiifserver.image.job import Encoding
 from iiifserver.image.plan import Plan
 from iiifserver.image.request import OutputFormat
 
+from .tile import encoded as encoded_pixels
+
 WITH_ALPHA: frozenset[OutputFormat] = frozenset({"png", "webp", "avif", "tif", "gif", "jp2"})
 WITH_PROFILE: frozenset[OutputFormat] = frozenset({"jpg", "png", "webp", "avif", "tif"})
+
+# so many at most are held at once, to be encoded in two thirds of the time
+_MOST_PLAIN_PIXELS = 8_000_000
 
 
 def encoded(image: Any, plan: Plan, encoding: Encoding, *, keep_profile: bool) -> bytes:
@@ -21,6 +26,9 @@ def encoded(image: Any, plan: Plan, encoding: Encoding, *, keep_profile: bool) -
     bitonal = plan.quality == "bitonal"  # black and white only: also after decoding
     bits = 1 if bitonal else 8
     match plan.format:
+        case "jpg" if _is_plain(image, encoding, keep_profile=keep_profile):
+            pixels = image.numpy().reshape(image.height, image.width, image.bands)
+            data = encoded_pixels(pixels, encoding)
         case "jpg":
             data = image.jpegsave_buffer(
                 Q=encoding.jpeg_quality,
@@ -62,6 +70,12 @@ def encoded(image: Any, plan: Plan, encoding: Encoding, *, keep_profile: bool) -
             else:
                 data = _saved(picture, "PDF", quality=encoding.jpeg_quality, **options)
     return bytes(data)
+
+
+def _is_plain(image: Any, encoding: Encoding, *, keep_profile: bool) -> bool:
+    """Return whether a JPEG is made from its pixels alone, all of them held in memory."""
+    small = image.width * image.height <= _MOST_PLAIN_PIXELS
+    return small and not keep_profile and not encoding.jpeg_progressive
 
 
 def _as_pillow(image: Any) -> PillowImage.Image:

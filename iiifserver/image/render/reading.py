@@ -37,6 +37,7 @@ for _, _class in _LOADERS.values():
 _COLOURS = {"b-w": 1, "grey16": 1, "cmyk": 4}
 # YCbCr as JPEG and TIFF write it, Cb and Cr less 128
 _YCBCR_TO_RGB = [[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]]
+ReadLevel = Callable[[Path, Header, int, Box], Any]
 
 
 def read_level(path: Path, header: Header, number: int, box: Box) -> Any:

@@ -13,14 +13,14 @@ from iiifserver.image.geometry import Crop, Piece, crop_for
 from iiifserver.image.headers import Header
 from iiifserver.image.plan import Box, Plan
 
-from .reading import read_level
+from .reading import ReadLevel, read_level
 
 
-def scaled(path: Path, header: Header, plan: Plan) -> Any:
+def scaled(path: Path, header: Header, plan: Plan, read: ReadLevel = read_level) -> Any:
     """Return the plan's box at the plan's size, as stored: not upright; alpha respected."""
     crop = crop_for(header, plan.box, plan.width, plan.height)
     around = {piece.level: _around(crop, piece.level) for piece in crop.pieces}
-    images = {number: read_level(path, header, number, box) for number, box in around.items()}
+    images = {number: read(path, header, number, box) for number, box in around.items()}
     first, *_ = crop.pieces
     if len(crop.pieces) == 1 and first.box[2:] == (first.width, first.height):
         return images[first.level]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LUMA = np.array([299, 587, 114, 0], np.float32)  # thousandths: ITU-R BT.601, as in colour.py
 _SUBSAMPLED = {"on": "420", "off": "444"}
+_COLOURS = {1: "gray", 3: "rgb", 4: "rgbx"}
 _ROWS = 16
 _LOWEST_FULL_QUALITY = 90  # where libvips' "auto" begins to keep all of the colours
 
@@ -69,15 +70,15 @@ def gray(pixels: Pixels) -> Pixels:
 
 
 def encoded(pixels: Pixels, encoding: Encoding) -> bytes:
-    """Return *pixels*, as `decoded` returns them, as a baseline JPEG."""
+    """Return *pixels*, gray, RGB or as `decoded` returns them, as a baseline JPEG."""
     full = encoding.jpeg_quality >= _LOWEST_FULL_QUALITY
     subsampling = _SUBSAMPLED.get(encoding.jpeg_subsampling, "444" if full else "420")
-    is_gray = pixels.shape[2] == 1
+    colours = _COLOURS[pixels.shape[2]]
     jpeg: bytes = simplejpeg.encode_jpeg(
         np.ascontiguousarray(pixels),
         quality=encoding.jpeg_quality,
-        colorspace="gray" if is_gray else "rgbx",
-        colorsubsampling="gray" if is_gray else subsampling,
+        colorspace=colours,
+        colorsubsampling="gray" if colours == "gray" else subsampling,
     )
     return jpeg
 
