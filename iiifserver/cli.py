@@ -291,6 +291,24 @@ def relink(base_url: str, **where: Any) -> None:
     click.echo(f"addresses {'moved to' if moved else 'are already at'} {base_url}")
 
 
+@main.command()
+@click.argument("identifiers", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Forget those of all images.")
+@_published
+def purge(identifiers: tuple[str, ...], everything: bool, **where: Any) -> None:
+    """Forget the made pictures that are kept of images called IDENTIFIERS: they are made anew.
+
+    A file that was replaced needs none of this: its old pictures are never shown again.
+    """
+    from .cache import Directory
+
+    if everything == bool(identifiers):
+        raise click.UsageError("name images, or say --all")
+    derived = Directory.of(_config(**where))
+    count = derived.purge_all() if everything else sum(map(derived.purge, identifiers))
+    click.echo(f"{count} pictures deleted")
+
+
 def _tell_changes(folder: Path, images: Path | None, **where: Any) -> None:
     from .publish import publication
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
-import logging
 import socket
 import sys
 from typing import Any
 
-from .bounds import KEY_BYTES, Terms
+from .bounds import KEY_BYTES, Terms, end_with_server, log_to_server
 from .desk import Desk
 from .messages import Ask, of_value, receive
 from .streams import Messages
@@ -88,8 +88,9 @@ class _Parent(Messages):
 
 def main(parent: int) -> None:
     """Answer at the address that comes through the socket *parent*, until it closes."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    with socket.socket(fileno=parent) as server:
+    log_to_server()
+    end_with_server()
+    with socket.socket(fileno=parent) as server, contextlib.suppress(EOFError, OSError):
         terms, _ = receive(server)
         asyncio.run(_serve(server.dup(), terms))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pickle
@@ -15,7 +16,7 @@ from iiifserver import cache
 from iiifserver.errors import BrokenSource, RequestError
 from iiifserver.image.job import Job
 
-from .bounds import give_way, limit_memory
+from .bounds import end_with_server, give_way, limit_memory, log_to_server
 from .lanes import Lane
 from .messages import Answer, of_value, receive, send
 
@@ -31,20 +32,18 @@ class Terms(NamedTuple):
 
 def main(jobs: int, lifeline: int) -> None:
     """Work on what comes through the socket *jobs* until it or the pipe *lifeline* closes."""
+    end_with_server()
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    with socket.socket(fileno=jobs) as broker:
+    log_to_server()
+    with socket.socket(fileno=jobs) as broker, contextlib.suppress(EOFError, OSError):
         terms, _ = receive(broker)
         give_way(terms.lane)
         limit_memory(terms.memory_bytes)
         send(broker, "ready")
-        try:
-            while True:
-                keep, body = receive(broker)
-                send(broker, "begun")  # from here on, its end is the job's doing
-                send(broker, *_outcome(body, keep))
-        except (EOFError, OSError):
-            return
+        while True:
+            keep, body = receive(broker)
+            send(broker, "begun")  # from here on, its end is the job's doing
+            send(broker, *_outcome(body, keep))
 
 
 def _end_with(lifeline: int) -> None:
