@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import os
 import pickle
+import select
 import socket
 import sys
 import threading
@@ -20,6 +22,7 @@ from .bounds import end_with_server, give_way, limit_memory, log_to_server
 from .lanes import Lane
 from .messages import Answer, of_value, receive, send
 
+_MOMENT_S = 1.0
 _log = logging.getLogger("iiifserver.image.broker")
 
 
@@ -41,9 +44,18 @@ def main(jobs: int, lifeline: int) -> None:
         limit_memory(terms.memory_bytes)
         send(broker, "ready")
         while True:
+            _wait(broker)
             keep, body = receive(broker)
             send(broker, "begun")  # from here on, its end is the job's doing
             send(broker, *_outcome(body, keep))
+
+
+def _wait(broker: socket.socket) -> None:
+    """Return when there is a job; meanwhile give back the memory that the last one left."""
+    if not select.select([broker], [], [], _MOMENT_S)[0]:
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
+        if trim:
+            trim(0)
 
 
 def _end_with(lifeline: int) -> None:
