@@ -9,7 +9,8 @@ A sidecar is one small file beside a pyramid (`{stem}.tiles`), made by `storing`
                         order, finest first, and of each its rows from the top
     blobs               whole JPEGs: edge tiles, tiles of levels that the file lacks, thumbnails
 
-The JSON has `identity` and `picture_bytes` of the file that it indexes, `blob_bytes`, `width` and
+The JSON has `identity` (filled up with spaces: of a file that was touched or copied, everything
+else stays in its place) and `picture_bytes` of the file that it indexes, `blob_bytes`, `width` and
 `height` of the image, `tile` (width and height), `levels`, `gray`, `wholes` (width, height, offset,
 length of pictures of the whole image) and `kinds`: whether the bytes are in the picture's file or
 among the blobs, their format, and the prefix that comes before them, in base64. Offsets among the
@@ -42,8 +43,10 @@ _MAGIC = b"tiles 1\n"
 _HEAD = struct.Struct("<8sII")
 _FIRST_READ_BYTES = 48 << 10  # the whole index of an image of 900 megapixels
 _LONGEST_INDEX_BYTES = 64 << 20
+_IDENTITY_LENGTH = 100
 _KIND_SHIFT = 56
 MOST_KINDS = 1 << (64 - _KIND_SHIFT)
+"""In one sidecar."""
 _OFFSET = (1 << _KIND_SHIFT) - 1
 
 
@@ -168,7 +171,7 @@ def grid(image: Dimensions, tile: Dimensions, levels: int) -> list[tuple[int, in
 def packed(index: Index) -> bytes:
     """Return the beginning of the sidecar of *index*: all that comes before its blobs."""
     about = {
-        "identity": index.identity,
+        "identity": index.identity.ljust(_IDENTITY_LENGTH),
         "picture_bytes": index.picture_bytes,
         "blob_bytes": index.blob_bytes,
         "width": index.image.width,
@@ -213,10 +216,13 @@ def read_stored(path: Path, picture: Path, identity: str) -> Stored | None:
         line, _, numbers = body.partition(b"\n")
         about = json.loads(line)
         sizes = (about["picture_bytes"], end + about["blob_bytes"])
-        if about["identity"] != identity or sizes != (picture.stat().st_size, sidecar_bytes):
+        if about["identity"].rstrip() != identity or sizes != (
+            picture.stat().st_size,
+            sidecar_bytes,
+        ):
             return None
         return _stored(about, numbers, (str(path), end), str(picture))
-    except (OSError, ValueError, TypeError, KeyError, struct.error):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, struct.error):
         return None
 
 

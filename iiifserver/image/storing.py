@@ -29,7 +29,7 @@ from .render import read_level, render, shows_srgb
 from .render.tile import decoded, encoded
 from .request import Rotation, Size
 from .service import tile_of
-from .stored import Entry, Index, Kind, grid, packed
+from .stored import MOST_KINDS, Entry, Index, Kind, grid, packed
 
 _MOST_MADE = 4096
 """Tiles in one sidecar; those beyond are made when they are asked for."""
@@ -113,6 +113,8 @@ class _Making:
         inside = _unscaled(crop)
         found = self._places.find(crop.pieces[0].level, inside) if inside else None
         sent = found.sent if found and self._as_it_is else None
+        if sent and sent.kind not in self._kinds and len(self._kinds) == MOST_KINDS:
+            sent = None
         if found and found.whole:  # what the file has in another code is made when asked for
             return Entry(self._number(sent.kind), sent.offset, sent.length) if sent else None
         if not self._left:

@@ -25,6 +25,8 @@ class Scan(NamedTuple):
     sizes: tuple[tuple[int, int], ...]
     pyramid: str = ""
     """The name of the pyramid that it is served from; empty if it is served as it is."""
+    tiles: str = ""
+    """The name of its sidecar."""
 
     @property
     def shown(self) -> tuple[int, int, tuple[tuple[int, int], ...]]:
@@ -56,8 +58,8 @@ def recall(data: Path, settings: str) -> Memory:
         if held["settings"] != settings:
             return nothing
         scans = {
-            name: Scan(identity, width, height, tuple((w, h) for w, h in sizes), pyramid)
-            for name, (identity, width, height, sizes, pyramid) in held["scans"].items()
+            name: Scan(identity, width, height, tuple((w, h) for w, h in sizes), pyramid, tiles)
+            for name, (identity, width, height, sizes, pyramid, tiles) in held["scans"].items()
         }
         return Memory(scans, {name: Made(*values) for name, values in held["units"].items()})
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

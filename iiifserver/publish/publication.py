@@ -257,7 +257,8 @@ def _entry(unit: Unit, made: Made) -> dict[str, str]:
 
 
 def _image(file: File, scan: Scan) -> dict[str, str | None]:
-    return {"file": file.name, "rights": file.rights, "pyramid": scan.pyramid or None}
+    made = {"pyramid": scan.pyramid or None, "tiles": scan.tiles}
+    return {"file": file.name, "rights": file.rights, **made}
 
 
 def _site(exhibition: Exhibition) -> dict[str, Any]:

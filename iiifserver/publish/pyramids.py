@@ -1,4 +1,8 @@
-"""The pyramids that an edition needs: those that are missing are made, all others stay."""
+"""The pyramids and sidecars that an edition needs: what is missing is made, all else stays.
+
+A scan that is served as it is has only a sidecar: the tiles that its file does not have, and
+thumbnails.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from iiifserver.config import Config
-from iiifserver.edition import pyramid_path
-from iiifserver.errors import IiifServerError, InvalidExhibition, Mistake
+from iiifserver.edition import SIDECAR, pyramid_path, sidecar_name
+from iiifserver.errors import BrokenSource, IiifServerError, InvalidExhibition, Mistake
 from iiifserver.image.aside import sweep_aside
+from iiifserver.image.containers import describe_page
 from iiifserver.image.form import Form
+from iiifserver.image.stored import read_stored
+from iiifserver.sources import identity_of
 
 from .jobs import Workers, processes, run
 from .progress import Progress
 
 
 class Wanted(NamedTuple):
-    """The picture of a scan that a pyramid is made from, and what messages call the scan."""
+    """The picture of a scan that is to be served, and what messages call the scan."""
 
     shown: str
     path: Path
@@ -30,17 +37,41 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """The making of one pyramid, as a value that travels to another process."""
+    """The making of one pyramid and its sidecar, as a value that travels to another process."""
 
     scan: Wanted
     target: Path
     form: Form
 
     def __call__(self) -> Path:
-        """Return where the pyramid is, after making it."""
+        """Return where the pyramid is, after making what is missing."""
         from iiifserver.image.build import build  # it loads libvips
+        from iiifserver.image.storing import store
 
-        build(self.scan.path, self.scan.leaf, self.scan.state, self.target, self.form)
+        target, scan = self.target, self.scan
+        if not target.exists():
+            build(scan.path, scan.leaf, scan.state, target, self.form)
+        sidecar = target.with_name(sidecar_name(target.name))
+        store(target, describe_page(target), target.name, sidecar, self.form)
+        return target
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The making of the sidecar of a scan that is served as it is."""
+
+    scan: Wanted
+    target: Path
+    form: Form
+
+    def __call__(self) -> Path:
+        """Return where the sidecar is, after making it."""
+        from iiifserver.image.storing import store
+
+        path, state = self.scan.path, self.scan.state
+        if identity_of(path.stat()) != state:
+            raise BrokenSource("it was replaced while it was read: publish again")
+        store(path, describe_page(path), state, self.target, self.form)
         return self.target
 
 
@@ -51,19 +82,21 @@ def make_pyramids(
     workers: Workers | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Make the pyramids that are not there yet, by their names.
+    """Make what is not there yet, by its name: a pyramid and its sidecar, or a sidecar alone.
 
     Interrupted or killed at any moment, those that are done stay, and the next call makes the rest.
 
     Raises:
-        InvalidExhibition: scans of which no pyramid can be made, all of them.
+        InvalidExhibition: scans that cannot be decoded, all of them.
     """
     folder = pyramid_path(config.data, "")
     sweep_aside(folder)
     there = _names(folder)
     form = Form.of(config)
     missing = {
-        name: Build(scan, folder / name, form) for name, scan in wanted.items() if name not in there
+        name: _job(scan, folder / name, form)
+        for name, scan in wanted.items()
+        if not _is_made(scan, folder / name, there)
     }
     outcomes = run(missing, workers or processes(config))
     mistakes = [
@@ -75,17 +108,32 @@ def make_pyramids(
         raise InvalidExhibition(mistakes)
 
 
+def _job(scan: Wanted, target: Path, form: Form) -> Build | Store:
+    return (Store if target.suffix == SIDECAR else Build)(scan, target, form)
+
+
+def _is_made(scan: Wanted, target: Path, there: set[str]) -> bool:
+    """Return whether nothing is missing; a sidecar alone is of a file that may have been moved."""
+    if target.suffix != SIDECAR:
+        return {target.name, sidecar_name(target.name)} <= there
+    return target.name in there and read_stored(target, scan.path, scan.state) is not None
+
+
 def sweep(data: Path, kept: Collection[str]) -> int:
-    """Delete all pyramids but those that are *kept*; return how many.
+    """Delete all pyramids and sidecars but those that are *kept*; return of how many scans.
+
+    A pyramid that is kept keeps its sidecar.
 
     Nobody may be publishing: what is just being made is named by no edition yet.
     """
     folder = pyramid_path(data, "")
     sweep_aside(folder)
-    gone = [name for name in _names(folder) if name.endswith(".tif") and name not in kept]
-    for name in gone:
-        (folder / name).unlink(missing_ok=True)
-    return len(gone)
+    made = [Path(name) for name in _names(folder) if name.endswith((".tif", SIDECAR))]
+    stems = {path.stem for path in made}.difference(Path(name).stem for name in kept)
+    for path in made:
+        if path.stem in stems:
+            (folder / path).unlink(missing_ok=True)
+    return len(stems)
 
 
 def _names(folder: Path) -> set[str]:

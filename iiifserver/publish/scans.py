@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from iiifserver.config import Config
+from iiifserver.edition import sidecar_name
 from iiifserver.errors import InvalidExhibition, Mistake, RequestError
 from iiifserver.image.containers import describe_page
 from iiifserver.image.form import Form, needs_pyramid, pyramid_name
@@ -83,10 +84,10 @@ def settings_of(root: Path, config: Config) -> str:
 def pyramids_of(
     files: Mapping[str, File], scans: Mapping[str, Scan], root: Path
 ) -> Iterator[tuple[str, Wanted]]:
-    """Yield the name of each pyramid that the scans need, and what it is made from."""
+    """Yield the name of each pyramid, or sidecar alone, and what it is made from."""
     for name, file in files.items():
-        if scans[name].pyramid:
-            yield scans[name].pyramid, Wanted(file.name, root / file.name, file.leaf, file.state)
+        needed = scans[name].pyramid or scans[name].tiles
+        yield needed, Wanted(file.name, root / file.name, file.leaf, file.state)
 
 
 def _read(file: File, root: Path, config: Config) -> Scan:
@@ -96,10 +97,14 @@ def _read(file: File, root: Path, config: Config) -> Scan:
     needed = needs_pyramid(header, file.leaf, form)
     tile = Dimensions(form.tile, form.tile) if needed else tile_of(header)
     sizes = listed_sizes(Dimensions(header.width, header.height), tile, limits_of(config))
+    pyramid = pyramid_name(file.checksum, file.leaf, form) if needed else ""
+    # copies of a scan share a pyramid; served as they are, each has a sidecar
+    alone = pyramid_name(f"{file.checksum} {file.name}", file.leaf, form)
     return Scan(
         file.identity,
         header.width,
         header.height,
         tuple((size.width, size.height) for size in sizes),
-        pyramid_name(file.checksum, file.leaf, form) if needed else "",
+        pyramid,
+        sidecar_name(pyramid or alone),
     )

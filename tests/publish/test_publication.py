@@ -127,7 +127,8 @@ def test_unreviewed_translations_are_published_only_when_asked_for_and_marked(sm
 
 def test_a_scan_of_another_size_changes_its_record(small):
     (small.scans / "b1" / "1.png").write_bytes(png(90, 70))
-    assert "1 record changed, 1 chapter changed, 1 exhibition changed" in run(small)
+    said = run(small)
+    assert "1 record changed, 1 page changed, 1 chapter changed, 1 exhibition changed" in said
     canvas = document(small, "b1", "3/manifest")["items"][0]
     assert (canvas["width"], canvas["height"]) == (90, 70)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -19,10 +20,11 @@ from pixels import asked, difference, seen
 from small_exhibition import Small, look
 
 from iiifserver.config import Config
-from iiifserver.edition import Edition, current, numbers, pyramid_path
+from iiifserver.edition import Edition, current, index_path, numbers, pyramid_path
 from iiifserver.errors import InvalidExhibition
 from iiifserver.image.containers import describe_page
 from iiifserver.image.service import Images
+from iiifserver.image.stored import read_stored
 from iiifserver.publish import pyramids
 from iiifserver.publish.edition import prune
 from iiifserver.publish.jobs import Workers
@@ -50,10 +52,10 @@ def small(tmp_path: Path) -> Small:
     return made
 
 
-def made(small: Small) -> dict[str, tuple[int, int]]:
-    """Return what tells whether a pyramid was written again."""
+def made(small: Small, ending: str = ".tif") -> dict[str, tuple[int, int]]:
+    """Return what tells whether a pyramid, or sidecar, was written again."""
     folder = pyramid_path(small.data, "")
-    found = {path.name: path.stat() for path in folder.iterdir()} if folder.exists() else {}
+    found = {path.name: path.stat() for path in folder.glob(f"*{ending}")}
     return {name: (status.st_ino, status.st_mtime_ns) for name, status in found.items()}
 
 
@@ -109,6 +111,54 @@ def test_what_is_there_is_not_made_again(small: Small) -> None:
     assert made(small) == before
 
 
+def test_every_scan_has_a_sidecar_that_names_its_file(small: Small) -> None:
+    shutil.copy(small.scans / "b1" / "2.png", small.scans / "a1" / "1.png")
+    small.publish(**SETTINGS)
+    images = current(small.data).images
+    for identifier in images.files:
+        source = images.find(identifier)
+        assert source.stored is not None
+        assert read_stored(source.stored, source.path, source.identity) is not None
+    assert len(made(small, ".tiles")) == len({images.find(each).stored for each in images.files})
+
+
+def test_a_sidecar_of_a_scan_that_was_touched_is_made_again(small: Small) -> None:
+    small.publish(**SETTINGS)
+    before = made(small, ".tiles")
+    (small.scans / "b1" / "2.png").touch()
+    source = current(small.data).images.find("b1-2")
+    assert source.stored is not None
+    assert read_stored(source.stored, source.path, source.identity) is None
+    small.publish(**SETTINGS)
+    assert read_stored(source.stored, source.path, source.identity) is not None
+    after = made(small, ".tiles")
+    assert [name for name in before if after[name] != before[name]] == [source.stored.name]
+
+
+def test_a_sidecar_that_was_lost_is_made_again(small: Small) -> None:
+    small.publish(**SETTINGS)
+    before = made(small)
+    for name in made(small, ".tiles"):
+        pyramid_path(small.data, name).unlink()
+    small.publish(**SETTINGS)
+    assert made(small) == before
+    assert {name.replace(".tif", ".tiles") for name in before} <= made(small, ".tiles").keys()
+
+
+def test_an_edition_that_names_no_sidecars_is_served(small: Small) -> None:
+    small.publish(**SETTINGS)
+    index = index_path(small.data, 1)
+    held = json.loads(index.read_text())
+    for image in held["images"].values():
+        del image["tiles"]
+    index.write_text(json.dumps(held))
+    images = current(small.data).images
+    assert images.find("b1-2").stored is None
+    assert images.find("b1-1").stored is not None  # beside its pyramid
+    small.publish(**SETTINGS)
+    assert current(small.data).images.find("b1-2").stored is not None
+
+
 def test_a_replaced_scan_is_served_from_a_new_pyramid(small: Small) -> None:
     small.publish(**SETTINGS)
     before = made(small)
@@ -132,6 +182,7 @@ def test_prune_deletes_the_pyramids_that_no_edition_names(small: Small) -> None:
     for number in numbers(small.data):
         os.utime(small.data / "editions" / f"{number:06d}.json", (1, 1))
     assert prune(small.data, keep=1).pyramids == 1
+    assert made(small, ".tiles").keys() >= {name.replace(".tif", ".tiles") for name in made(small)}
     assert not made(small).keys() & old.keys()
     assert len(made(small)) == 1
 
@@ -139,10 +190,11 @@ def test_prune_deletes_the_pyramids_that_no_edition_names(small: Small) -> None:
 def test_what_others_keep_in_the_folder_is_not_swept(tmp_path: Path) -> None:
     folder = pyramid_path(tmp_path, "")
     folder.mkdir()
-    for name in ("a.tif", "b.tif", "README"):
+    for name in ("a.tif", "a.tiles", "b.tif", "b.tiles", "c.tiles", "d.tiles", "README"):
         (folder / name).touch()
-    assert sweep(tmp_path, {"a.tif"}) == 1
-    assert sorted(path.name for path in folder.iterdir()) == ["README", "a.tif"]
+    assert sweep(tmp_path, {"a.tif", "c.tiles"}) == 2
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["README", "a.tif", "a.tiles", "c.tiles"]
 
 
 def test_a_preview_makes_none(small: Small) -> None:
@@ -236,12 +288,12 @@ def test_interrupted_what_is_done_stays_and_the_next_run_does_the_rest(
     assert 0 < len(done) < SCANS
     assert all(describe_page(path).width == 2200 for path in done)  # no half one has a name
     if blow == signal.SIGINT:
-        assert set(folder.iterdir()) == done.keys()  # nor is one left aside
+        assert not list(folder.glob(".*"))  # nor is one left aside
     with publisher(scans, tmp_path) as process:
         _, said = process.communicate()
     assert (process.returncode, said) == (0, "")
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        f"{number}.tif" for number in range(SCANS)
+        f"{number}{ending}" for number in range(SCANS) for ending in (".tif", ".tiles")
     )
     assert all(path.stat().st_ino == status.st_ino for path, status in done.items())
 
@@ -253,6 +305,7 @@ def test_nothing_to_make_starts_no_process(tmp_path: Path) -> None:
     folder = pyramid_path(tmp_path, "")
     folder.mkdir()
     (folder / "a.tif").touch()
+    (folder / "a.tiles").touch()
     make_pyramids(
         {"a.tif": Wanted("a", tmp_path, 0, "")}, Config(data=tmp_path), workers=Workers(1, make)
     )
