@@ -124,10 +124,11 @@ class Directory:
         """Return where `write` should put the bytes of *key*, None where nothing is kept."""
         return Path(self._path(identifier, key)) if self.on else None
 
-    def get(self, identifier: str, key: str) -> Place | None:
+    def get(self, identifier: str, key: str, most_bytes: int | None = None) -> Place | None:
         """Return the bytes of *key*, None where there are none that can be read.
 
-        What is not as it was written is deleted, to be made anew.
+        What is not as it was written is deleted, to be made anew. Checking takes reading: of a
+        file with more than *most_bytes* nothing is returned either.
         """
         if not self.on:
             return None
@@ -137,6 +138,8 @@ class Directory:
         except OSError:
             return None
         try:
+            if most_bytes is not None and os.fstat(handle).st_size > most_bytes:
+                return None
             length = _checked(handle)
             if length is not None:
                 _touch(handle)

@@ -131,6 +131,14 @@ def test_a_large_entry_is_checked_to_its_end(tmp_path: Path) -> None:
     assert directory.get("a", "1") is None
 
 
+def test_who_has_no_time_to_check_a_large_entry_gets_small_ones_only(tmp_path: Path) -> None:
+    directory = Directory(tmp_path, *ROOMY)
+    path = keep(directory, "a", "1", bytes(1000))
+    assert directory.get("a", "1", most_bytes=900) is None
+    assert directory.get("a", "1", most_bytes=1100)
+    assert path.exists()
+
+
 @pytest.mark.parametrize("bounds", [(0, 100), (100, 0)])
 def test_a_bound_of_nothing_keeps_nothing(tmp_path: Path, bounds: tuple[int, int]) -> None:
     keep(Directory(tmp_path, *ROOMY), "a", "1")
