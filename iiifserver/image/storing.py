@@ -18,7 +18,7 @@ from iiifserver.errors import BrokenSource
 from iiifserver.sources import Place
 
 from .aside import beside, place
-from .form import Form
+from .form import Form, tile_of
 from .geometry import Crop, crop_for
 from .headers import Header, Level
 from .info import reduced, scale_factors
@@ -28,7 +28,6 @@ from .plan import Box, Dimensions, Limits, Plan, resolve_size
 from .render import read_level, render, shows_srgb
 from .render.tile import decoded, encoded
 from .request import Rotation, Size
-from .service import tile_of
 from .stored import MOST_KINDS, Entry, Index, Kind, grid, packed
 
 _MOST_MADE = 4096
@@ -151,7 +150,7 @@ class _Making:
             asked = Size.parse(text)
             if (asked.width or 0) < image.width and (asked.height or 0) < max(image):
                 small.add(resolve_size(asked, image, Limits()))
-        return sorted(small - {image, reduced(image, factors[-1])})
+        return sorted(small - {reduced(image, factors[-1])})
 
     def _whole(self, size: Dimensions) -> bytes:
         """Return the whole picture in this size, out of a level that is not much larger."""
