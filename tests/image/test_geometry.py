@@ -103,10 +103,40 @@ def test_a_size_without_grid_is_resampled_from_four_pixels_a_side(
     [(True, 2, 0), (True, 4, 1), (True, 8, 2), (True, 32, 2), (False, 2, 0), (False, 32, 4)],
 )
 def test_a_wavelet_s_bands_are_averaged_again(lossless: bool, factor: int, level: int) -> None:
-    scan = replace(header(6400, 6400, scales=6, up=True, form="jp2"), lossless=lossless)
-    piece = one(crop_for(scan, Box(0, 0, 64 * factor, 64 * factor), 64, 64))
+    scan = replace(header(1600, 1600, scales=6, up=True, form="jp2"), lossless=lossless)
+    piece = one(crop_for(scan, Box(0, 0, 16 * factor, 16 * factor), 16, 16))
     assert piece.level == level
-    assert piece.box.width == 64 * factor >> level
+    assert piece.box.width == 16 * factor >> level
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8, 32])
+@pytest.mark.parametrize("lossless", [True, False])
+def test_a_large_wavelet_s_bands_are_taken_as_they_are(*, lossless: bool, factor: int) -> None:
+    scan = replace(header(6400, 6400, scales=6, up=True, form="jp2"), lossless=lossless)
+    tile = one(crop_for(scan, Box(0, 0, 64 * factor, 64 * factor), 64, 64))
+    assert scan.levels[tile.level].scale == factor
+    thumbnail = one(crop_for(scan, Box(0, 0, 6400, 6400), 300, 300))
+    assert scan.levels[thumbnail.level].scale == 16
+
+
+@pytest.mark.parametrize(
+    ("width", "scale", "last"),
+    [
+        (6400, 8, 800),  # there is no last cell apart
+        (6408, 8, 1),  # one pixel of the level is
+        (6415, 8, 1),  # less than two are: what the level lacks is left out
+        (6407, 4, 1),  # none of that level: the next finer one
+        (6401, 1, 1),
+    ],
+)
+def test_the_last_cells_of_a_large_jpeg_are_what_its_level_has(
+    width: int, scale: int, last: int
+) -> None:
+    scan = header(width, 6400, scales=4, form="jpeg")
+    crop = crop_for(scan, Box(0, 0, width, 6400), -(-width // 64), 100)
+    assert {scan.levels[piece.level].scale for piece in crop.pieces} == {scale}
+    *_, piece = crop.rows[0]
+    assert piece.box.width == last
 
 
 @pytest.mark.parametrize(
