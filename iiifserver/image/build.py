@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,19 @@ _BLOCK = 16  # what JPEG codes together, chroma subsampled
 _CLASSIC_PIXELS = 1 << 30  # a classic TIFF ends at 4 GiB, and noise takes 2 bytes a pixel
 
 
-def build(scan: Path, leaf: int, state: str, target: Path, form: Form) -> None:
+Seen = Callable[[int], object]
+
+
+def _unseen(percent: int) -> None:
+    """Take no notice of *percent*."""
+
+
+def build(
+    scan: Path, leaf: int, state: str, target: Path, form: Form, seen: Seen = _unseen
+) -> None:
     """Make the pyramid of picture *leaf* of *scan* at *target*, whole or not at all.
+
+    *seen* is told how many percent are done, where there is something to tell.
 
     Raises:
         BrokenSource: the scan cannot be decoded, or is not in *state* (see `identity_of`) any more.
@@ -45,14 +56,22 @@ def build(scan: Path, leaf: int, state: str, target: Path, form: Form) -> None:
     with beside(target) as folder:
         made = folder / "pyramid.tif"
         try:
-            _write(_pixels(scan, leaf, header, form, folder), made, form)
+            _write(_watched(_pixels(scan, leaf, header, form, folder, seen), seen), made, form)
             _verify(made, header, form)
         except pyvips.Error as error:
             why = " ".join(str(error).split())[:300].replace(str(scan), scan.name)
             raise BrokenSource(f"it cannot be decoded: {_plain(why)}") from error
         if not _is_in(state, scan):
-            raise BrokenSource("it was replaced while it was read: publish again")
+            raise BrokenSource("it was replaced while it was read")
         place(made, target)
+
+
+def _watched(image: Any, seen: Seen) -> Any:
+    """Return *image*, which tells *seen* how much of it was computed."""
+    image = image.copy()
+    image.set_progress(True)
+    image.signal_connect("eval", lambda _, progress: seen(progress.percent))
+    return image
 
 
 def _is_in(state: str, scan: Path) -> bool:
@@ -65,12 +84,13 @@ def _is_in(state: str, scan: Path) -> bool:
 # -- from the scan to upright 8-bit samples
 
 
-def _pixels(scan: Path, leaf: int, header: Header, form: Form, folder: Path) -> Any:
+def _pixels(scan: Path, leaf: int, header: Header, form: Form, folder: Path, seen: Seen) -> Any:
     """Return the picture as it is shown: upright, gray or sRGB, opaque."""
     parts = (flattened(to_srgb(part), form.background) for part in _parts(scan, leaf, header))
     if header.orientation == 1 and header.format not in ("jp2", "pdf", "heic"):
         return next(parts)
-    image = _laid_down(parts, folder / "samples")
+    rows = header.levels[0].height
+    image = _laid_down(parts, folder / "samples", lambda done: seen(100 * done // rows))
     for turn in TURNS[header.orientation]:
         image = getattr(image, turn)()
     return image
@@ -93,13 +113,17 @@ def _parts(scan: Path, leaf: int, header: Header) -> Iterator[Any]:
             yield read_level(scan, header, 0, Box(0, 0, level.width, level.height))
 
 
-def _laid_down(parts: Iterable[Any], path: Path) -> Any:
-    """Return the picture that *parts* make from top to bottom, its samples in a file."""
+def _laid_down(parts: Iterable[Any], path: Path, seen: Seen) -> Any:
+    """Return the picture that *parts* make from top to bottom, its samples in a file.
+
+    *seen* is told how many rows are there.
+    """
     height = 0
     with path.open("wb") as file:
         for part in parts:
             part.rawsave_target(pyvips.Target.new_to_descriptor(file.fileno()))
             height += part.height
+            seen(height)
     samples = np.memmap(path, np.uint8, "r")
     image = pyvips.Image.new_from_memory(samples, part.width, height, part.bands, "uchar")
     return image.copy(interpretation=part.interpretation)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from iiifserver.config import Config, background_rgb
 
 from .headers import Header
+from .info import DEFAULT_TILE
+from .plan import Dimensions
 
 EDITION_OF_PYRAMIDS = 1
 """Part of every name: raised when the same scan begins to give another pyramid."""
@@ -27,6 +29,11 @@ class Form:
     tile: int = 512
     quality: int = 85
     background: tuple[int, int, int] = (255, 255, 255)
+
+    @property
+    def small_pixels(self) -> int:
+        """The size up to which a picture is served as it is."""
+        return _SMALL_TILES * self.tile**2
 
     @classmethod
     def of(cls, config: Config) -> Form:
@@ -43,8 +50,7 @@ def needs_pyramid(header: Header, leaf: int, form: Form) -> bool:
     """
     if leaf or header.format in ("pdf", "heic"):
         return True
-    small = _SMALL_TILES * form.tile**2
-    if header.width * header.height <= small:
+    if header.width * header.height <= form.small_pixels:
         return False
     coarsest = header.levels[-1]
     return not (
@@ -55,9 +61,16 @@ def needs_pyramid(header: Header, leaf: int, form: Form) -> bool:
         and header.orientation == 1
         and not header.profile
         and not header.raw_ycbcr
-        and coarsest.width * coarsest.height <= small
+        and coarsest.width * coarsest.height <= form.small_pixels
         and all(b.scale <= _MOST_STEP * a.scale for a, b in itertools.pairwise(header.levels))
     )
+
+
+def tile_of(header: Header) -> Dimensions:
+    """Return the tile size to advertise of a file as it is: its own where it is tiled."""
+    stored = header.tile_size
+    own = stored and min(stored) >= 128 and max(stored) <= 2048
+    return Dimensions(*stored) if stored and own else DEFAULT_TILE
 
 
 def pyramid_name(checksum: str, leaf: int, form: Form) -> str:
