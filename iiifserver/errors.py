@@ -6,6 +6,7 @@
     ├── InvalidExhibition       the curator's: every mistake of an exhibition at once
     └── RequestError            becomes an RFC 9457 problem document, see web/problems.py
         ├── BadRequest      400 malformed, or not a feature of ours
+        ├── Elsewhere       403 what is to be opened lies on another server
         ├── NotFound        404 no such image, manifest or page
         ├── Gone            410 there was one, and it was withdrawn
         ├── NotSupported    501 the specification's own word for `^` where upscaling is off
@@ -97,6 +98,13 @@ class BadRequest(RequestError):
 
     status = 400
     title = "Bad request"
+
+
+class Elsewhere(RequestError):
+    """What is to be opened is not published here; the message is its address."""
+
+    status = 403
+    title = "Not published here"
 
 
 class NotFound(RequestError):

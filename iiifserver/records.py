@@ -57,6 +57,8 @@ class Page:
     label: LanguageMap
     leaf: int = 0
     """The place of the picture in a file of several, from 0."""
+    width_mm: int | None = None
+    """How wide the thing is that the whole scan shows; None where nobody has measured it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,21 @@ class Chapter:
     def records_of(self, section: str | None) -> tuple[Record, ...]:
         """Return the records of one section; of none where *section* is None."""
         return tuple(record for record in self.records if record.section == section)
+
+    @property
+    def parts(self) -> list[tuple[Section | None, tuple[Record, ...]]]:
+        """Its headings with their records, in the order of the table of contents.
+
+        Records without a section come first, then each section that has records.
+        """
+        headings = (None, *self.sections)
+        groups = ((s, self.records_of(s.identifier if s else None)) for s in headings)
+        return [(section, records) for section, records in groups if records]
+
+    @property
+    def in_order(self) -> list[Record]:
+        """Its records in the order of its table of contents."""
+        return [record for _, group in self.parts for record in group]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

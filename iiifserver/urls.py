@@ -6,7 +6,7 @@ The table of addresses is in docs/addresses.md; all stand under one `base_url`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote
@@ -18,7 +18,8 @@ INFO = "info.json"
 
 
 _ADDRESS = re.compile(
-    r"/(?:iiif/[23]/.*|presentation/.*|static/.*|health|viewer|[a-z]{2}(?:-[A-Za-z0-9]+)*/.*)?",
+    r"/(?:iiif/[23]/.*|presentation/.*|static/.*|health|viewer|compare|embed/.*|oembed|robots\.txt"
+    r"|sitemap(?:-[0-9]+)?\.xml|[a-z]{2}(?:-[A-Za-z0-9]+)*/.*)?",
     re.DOTALL,
 )
 
@@ -192,10 +193,44 @@ class Urls:
                 return f"{self.base_url}/{api}/2/{address.removeprefix(third)}"
         return address
 
-    def page(self, language: str, *parts: str) -> str:
-        """Return the address of one of the exhibition's pages."""
-        path = "".join(f"{encode_identifier(part)}/" for part in parts)
+    # -- pages
+
+    def page(self, language: str, exhibition: str, chapter: str = "") -> str:
+        """Return the address of an exhibition's first page, or of a chapter's within it."""
+        path = "".join(f"{encode_identifier(part)}/" for part in (exhibition, chapter) if part)
         return f"{self.base_url}/{language}/{path}"
+
+    def record_page(self, language: str, exhibition: str, identifier: str) -> str:
+        """Return the address of a record's page."""
+        return f"{self.page(language, exhibition)}record/{encode_identifier(identifier)}"
+
+    def agents_page(self, language: str, exhibition: str) -> str:
+        """Return the address of the page of archives."""
+        return f"{self.page(language, exhibition)}agents"
+
+    def about_page(self, language: str, exhibition: str) -> str:
+        """Return the address of the page about an exhibition."""
+        return f"{self.page(language, exhibition)}about"
+
+    def compare(self, language: str, canvases: Iterable[tuple[str, str]]) -> str:
+        """Return the address of pages side by side, each named by its record and itself."""
+        query = "&".join(
+            f"canvas={encode_identifier(record)}/{encode_identifier(page)}"
+            for record, page in canvases
+        )
+        return f"{self.base_url}/{language}/compare" + (f"?{query}" if query else "")
+
+    def embed(self, identifier: str, language: str) -> str:
+        """Return the address of a record as a part of somebody else's page."""
+        return f"{self.base_url}/embed/{encode_identifier(identifier)}?lang={language}"
+
+    def oembed(self, page: str) -> str:
+        """Return the address that tells how to embed *page*."""
+        return f"{self.base_url}/oembed?url={quote(page, safe='')}&format=json"
+
+    def sitemap(self, number: int | None = None) -> str:
+        """Return the address of the sitemap, of one of its parts where a *number* is given."""
+        return f"{self.base_url}/sitemap{'' if number is None else f'-{number}'}.xml"
 
     def _presentation(self, identifier: str, version: int | None = None) -> str:
         stem = f"{self.base_url}/presentation"

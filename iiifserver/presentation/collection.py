@@ -12,7 +12,7 @@ import iiif_prezi3 as prezi
 from iiifserver.dates import Date
 from iiifserver.language import LanguageMap, phrase
 from iiifserver.presentation import description, links
-from iiifserver.presentation.manifest import Pictures, first_thumbnail, in_order
+from iiifserver.presentation.manifest import Pictures, first_thumbnail
 from iiifserver.presentation.model import (
     Address,
     CollectionRef,
@@ -69,9 +69,7 @@ def exhibition_collection(exhibition: Exhibition, pictures: Pictures, urls: Urls
             requiredStatement=description.required_statement([exhibition]),
             rights=exhibition.rights,
             provider=links.providers(exhibition.organisers, exhibition, urls),
-            homepage=links.homepages(
-                exhibition.homepage, links.first_pages(exhibition.languages, urls)
-            ),
+            homepage=links.homepages(exhibition.homepage, links.exhibition_pages(exhibition, urls)),
             thumbnail=_thumbnail(exhibition, pictures, urls),
             navDate=description.navigation_date(exhibition.occasion_date),
             partOf=[above],
@@ -79,7 +77,7 @@ def exhibition_collection(exhibition: Exhibition, pictures: Pictures, urls: Urls
                 CollectionRef(
                     id=Address(urls.collection_of(chapter.identifier)),
                     label=words(description.chapter_label(chapter)),
-                    thumbnail=first_thumbnail(in_order(chapter), pictures, urls),
+                    thumbnail=first_thumbnail(chapter.in_order, pictures, urls),
                     navDate=description.navigation_date(chapter.period),
                 )
                 for chapter in exhibition.chapters
@@ -103,15 +101,14 @@ def chapter_collection(
             rights=exhibition.rights,
             provider=links.providers(exhibition.organisers, exhibition, urls),
             homepage=links.homepages(
-                chapter.homepage,
-                links.viewer_pages(chapter.identifier, exhibition.languages, urls),
+                chapter.homepage, links.exhibition_pages(exhibition, urls, chapter.identifier)
             ),
-            thumbnail=first_thumbnail(in_order(chapter), pictures, urls),
+            thumbnail=first_thumbnail(chapter.in_order, pictures, urls),
             navDate=description.navigation_date(chapter.period),
             partOf=links.part_of(exhibition.identifier, exhibition.title, urls),
             items=[
                 _manifest(
-                    chapter.identifier, label, chapter.period, in_order(chapter), pictures, urls
+                    chapter.identifier, label, chapter.period, chapter.in_order, pictures, urls
                 ),
                 *(
                     _manifest(
@@ -122,7 +119,7 @@ def chapter_collection(
                         pictures,
                         urls,
                     )
-                    for record in in_order(chapter)
+                    for record in chapter.in_order
                 ),
             ],
         )
@@ -132,7 +129,7 @@ def chapter_collection(
 def _thumbnail(
     exhibition: Exhibition, pictures: Pictures, urls: Urls
 ) -> list[prezi.AnnotationBody] | None:
-    records = [record for chapter in exhibition.chapters for record in in_order(chapter)]
+    records = [record for chapter in exhibition.chapters for record in chapter.in_order]
     return first_thumbnail(records, pictures, urls)
 
 

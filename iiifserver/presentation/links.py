@@ -1,7 +1,6 @@
 """What Manifests and Collections lead to: pages, other forms of a record, archives, Collections.
 
-Pages of ours open a document in the viewer, in each language of the exhibition that the program
-speaks. In their addresses base_url is never encoded: it may be put in later.
+Pages of ours are there in each language of the exhibition that the program speaks.
 """
 
 from __future__ import annotations
@@ -88,10 +87,16 @@ def first_pages(languages: Iterable[str], urls: Urls) -> dict[str, str]:
     return {tag: urls.home(tag) for tag in languages if tag in LANGUAGES}
 
 
-def viewer_pages(identifier: str, languages: Iterable[str], urls: Urls) -> dict[str, str]:
-    """Return the page that shows a Manifest in the viewer, in each of *languages* that it has."""
-    manifest = urls.manifest(identifier)
-    return {tag: urls.viewer(manifest, tag) for tag in languages if tag in LANGUAGES}
+def exhibition_pages(exhibition: Exhibition, urls: Urls, chapter: str = "") -> dict[str, str]:
+    """Return the page of *exhibition*, or of a *chapter* of it, in each language that it has."""
+    languages = (tag for tag in exhibition.languages if tag in LANGUAGES)
+    return {tag: urls.page(tag, exhibition.identifier, chapter) for tag in languages}
+
+
+def record_pages(record: Record, exhibition: Exhibition, urls: Urls) -> dict[str, str]:
+    """Return the page of *record* in each language that it has."""
+    name, languages = exhibition.identifier, (t for t in exhibition.languages if t in LANGUAGES)
+    return {tag: urls.record_page(tag, name, record.identifier) for tag in languages}
 
 
 def see_also(
@@ -143,18 +148,21 @@ def rendering(
     return [pdf] if record.pages else None
 
 
-def shown_beside(related: Sequence[Record], languages: Sequence[str], urls: Urls) -> LanguageMap:
-    """Return the headings of the records *related* to one, as links that open them.
+def shown_beside(related: Sequence[Record], exhibition: Exhibition, urls: Urls) -> LanguageMap:
+    """Return the headings of the records *related* to one, as links to their pages.
 
-    They are for visitors, who do not see `seeAlso`; `/viewer` leads to the reader's language.
+    They are for visitors, who do not see `seeAlso`. A heading in a language without pages leads to
+    the first one that has them, or stands without a link where none has.
     """
     links: dict[str, list[str]] = {}
     for record in related:
-        address = escape(urls.viewer(urls.manifest(record.identifier)))
+        pages = record_pages(record, exhibition, urls)
         for tag, texts in record_label(record).items():
+            address = pages.get(tag) or next(iter(pages.values()), "")
             heading = escape("; ".join(texts), quote=False)
-            links.setdefault(tag, []).append(f'<a href="{address}">{heading}</a>')
-    return LanguageMap.of(links, languages)
+            link = f'<a href="{escape(address)}">{heading}</a>' if address else heading
+            links.setdefault(tag, []).append(link)
+    return LanguageMap.of(links, exhibition.languages)
 
 
 def part_of(identifier: str, label: LanguageMap, urls: Urls) -> list[prezi.Class]:

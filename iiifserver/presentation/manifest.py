@@ -22,7 +22,7 @@ from iiifserver.presentation.canvases import (
     thumbnail,
 )
 from iiifserver.presentation.model import Address, Json, Range, document, words
-from iiifserver.records import Agent, Chapter, Exhibition, Record, Section
+from iiifserver.records import Agent, Chapter, Exhibition, Record
 from iiifserver.urls import Urls
 
 Pictures = Mapping[str, Picture]
@@ -35,8 +35,7 @@ def record_manifest(record: Record, exhibition: Exhibition, pictures: Pictures, 
     """Return the Manifest of one record."""
     [chapter] = [c for c in exhibition.chapters if c.identifier == record.chapter]
     related = [r for name in record.related for r in exhibition.records if r.identifier == name]
-    languages = exhibition.languages
-    beside = links.shown_beside(related, languages, urls)
+    beside = links.shown_beside(related, exhibition, urls)
     return document(
         prezi.Manifest(
             id=Address(urls.manifest(record.identifier)),
@@ -46,9 +45,7 @@ def record_manifest(record: Record, exhibition: Exhibition, pictures: Pictures, 
             requiredStatement=description.required_statement([exhibition]),
             rights=record.rights or exhibition.rights,
             provider=links.providers(_holders([record]), exhibition, urls),
-            homepage=links.homepages(
-                record.homepage, links.viewer_pages(record.identifier, languages, urls)
-            ),
+            homepage=links.homepages(record.homepage, links.record_pages(record, exhibition, urls)),
             seeAlso=links.see_also(record, related, exhibition, urls),
             rendering=links.rendering(record, exhibition, urls),
             navDate=description.navigation_date(record.date),
@@ -68,7 +65,7 @@ def chapter_manifest(
 
     A chapter whose records are to follow has one Canvas with nothing on it.
     """
-    records = in_order(chapter)
+    records = chapter.in_order
     canvases = [c for record in records for c in _canvases(record, exhibition, pictures, urls)]
     label, languages = description.chapter_label(chapter), exhibition.languages
     to_follow = phrase("records_to_follow", languages)
@@ -84,7 +81,7 @@ def chapter_manifest(
                 [*exhibition.organisers, *_holders(records)], exhibition, urls
             ),
             homepage=links.homepages(
-                chapter.homepage, links.viewer_pages(chapter.identifier, languages, urls)
+                chapter.homepage, links.exhibition_pages(exhibition, urls, chapter.identifier)
             ),
             navDate=description.navigation_date(chapter.period),
             thumbnail=first_thumbnail(records, pictures, urls),
@@ -149,21 +146,6 @@ def _last_part(identifier: str) -> str:
 # -- the table of contents
 
 
-def in_order(chapter: Chapter) -> list[Record]:
-    """Return the records of *chapter* in the order of its table of contents."""
-    return [record for _, group in _sections(chapter) for record in group]
-
-
-def _sections(chapter: Chapter) -> list[tuple[Section | None, tuple[Record, ...]]]:
-    """Return the headings of *chapter* with their records, in the order of the table of contents.
-
-    Records without a section come first, then each section that has records.
-    """
-    headings = (None, *chapter.sections)
-    groups = ((s, chapter.records_of(s.identifier if s else None)) for s in headings)
-    return [(section, records) for section, records in groups if records]
-
-
 def _structures(chapter: Chapter, exhibition: Exhibition, urls: Urls) -> list[Range]:
     """Return one Range that holds the Ranges of sections and records.
 
@@ -171,7 +153,7 @@ def _structures(chapter: Chapter, exhibition: Exhibition, urls: Urls) -> list[Ra
     https://iiif.io/api/presentation/3.0/#54-range
     """
     ranges = []
-    for section, records in _sections(chapter):
+    for section, records in chapter.parts:
         inner = [_record_range(record, chapter, urls) for record in records]
         if section is None:
             ranges += inner

@@ -17,7 +17,7 @@ sheets' columns:
 | `viewing_direction` `behavior` | the words of Presentation 3.0 |
 | `homepage` | addresses of pages about the record, by the language of the page |
 | `related` | `[{identifier, manifest}]` of records to be seen beside this one |
-| `pages` | `[{identifier, label, canvas, image: {identifier, services: {"3", "2"}}}]` |
+| `pages` | `[{identifier, label, width_mm, canvas, image: {identifier, services: {"3", "2"}}}]` |
 | `sources` | `[{column, source}]`: where the value of a column was found |
 | `unreviewed` | languages by key: which of the texts here no speaker has reviewed |
 
@@ -155,6 +155,7 @@ def _page(page: Page, record: Record, urls: Urls) -> Json:
     return {
         "identifier": page.identifier,
         "label": page.label,
+        "width_mm": page.width_mm,
         "canvas": urls.canvas(record.identifier, page.identifier),
         "image": {"identifier": page.image, "services": services},
     }

@@ -60,6 +60,7 @@ def _page(record: str, slot: Slot, number: int) -> Page:
         leaf=slot.leaf.leaf,
         image=f"{record}-{slot.page}",
         label=values.get("label") or in_no_language(plain),
+        width_mm=values.get("width_mm"),
     )
 
 

@@ -138,6 +138,7 @@ SHEETS: dict[str, tuple[Column, ...]] = {
         Column("page", cells.page_identifier),
         Column("file", cells.file_name, required=True),
         Column("leaf", cells.number),
+        Column("width_mm", cells.number),
         Column("label", field="label_in_no_language"),
         _words("label"),
         # written by `pages.keep`: a row with a checksum remembers a page, see there

@@ -13,15 +13,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import orjson
 
 import iiifserver
-from iiifserver.edition import MARK
+from iiifserver.edition import MARK, PAGE
 from iiifserver.errors import InvalidExhibition, Mistake
 from iiifserver.language import LanguageMap
-from iiifserver.presentation import parts
+from iiifserver.presentation import pages, parts
+from iiifserver.presentation.pages import Neighbours
 from iiifserver.records import Chapter, Exhibition, Record
 from iiifserver.urls import Urls
 
@@ -31,6 +32,7 @@ from .objects import Unlinked
 if TYPE_CHECKING:
     from iiifserver.presentation.canvases import Picture
     from iiifserver.presentation.manifest import Pictures
+    from iiifserver.presentation.pages import Sizes
 
 Kind = Literal["record", "chapter", "exhibition", "site"]
 SITE = ""
@@ -65,17 +67,21 @@ def units_of(exhibition: Exhibition, scans: Mapping[str, Scan]) -> Iterator[Unit
     below = _digest(_program(), frame)
     frames = {c.identifier: _digest(below, replace(c, records=())) for c in exhibition.chapters}
     records = {record.identifier: record for record in exhibition.records}
+    turned = pages.neighbours([r for c in exhibition.chapters for r in c.in_order])
+    turned |= pages.neighbours(exhibition.chapters)
     seen: list[str] = []
-    for chapter in exhibition.chapters:
+    for number, chapter in enumerate(exhibition.chapters, 1):
         inputs = []
         for record in chapter.records:
             shown = [record, *(records[name] for name in record.related if name in records)]
             around = [frames[each.chapter] for each in shown]
-            inputs.append(_digest(around, shown, _scans_of(shown, scans)))
-            build = functools.partial(_record, record, exhibition, scans)
+            between = turned[record.identifier]
+            inputs.append(_digest(around, between, shown, _scans_of(shown, scans)))
+            build = functools.partial(_record, record, between, exhibition, scans)
             yield Unit("record", record.identifier, inputs[-1], build)
-        seen.append(_digest(frames[chapter.identifier], inputs))
-        build = functools.partial(_chapter, chapter, exhibition, scans)
+        between = turned[chapter.identifier]
+        seen.append(_digest(frames[chapter.identifier], number, between, inputs))
+        build = functools.partial(_chapter, chapter, number, between, exhibition, scans)
         yield Unit("chapter", chapter.identifier, seen[-1], build)
     whole = _digest(below, seen)
     build = functools.partial(_exhibition, exhibition, scans)
@@ -130,7 +136,9 @@ def narrowed(exhibition: Exhibition, record: Record) -> Exhibition:
 # -- documents; what builds them takes half a second to import, and is needed only for changes
 
 
-def _record(record: Record, exhibition: Exhibition, scans: Mapping[str, Scan]) -> Built:
+def _record(
+    record: Record, between: Neighbours, exhibition: Exhibition, scans: Mapping[str, Scan]
+) -> Built:
     from iiifserver.presentation import description, manifest, seealso
 
     exhibition, urls = narrowed(exhibition, record), Urls(MARK)
@@ -140,10 +148,18 @@ def _record(record: Record, exhibition: Exhibition, scans: Mapping[str, Scan]) -
     as_xml = seealso.record_xml(record, exhibition, urls)
     documents["record.json"] = Unlinked(as_json, seealso.JSON_TYPE)
     documents["record.xml"] = Unlinked(as_xml, seealso.XML_TYPE)
+    shown = pages.record_page(record, exhibition, _sizes(pictures, scans), between)
+    documents[PAGE] = _as_page(shown)
     return _built(documents, description.record_label(record), [record])
 
 
-def _chapter(chapter: Chapter, exhibition: Exhibition, scans: Mapping[str, Scan]) -> Built:
+def _chapter(
+    chapter: Chapter,
+    number: int,
+    between: Neighbours,
+    exhibition: Exhibition,
+    scans: Mapping[str, Scan],
+) -> Built:
     from iiifserver.presentation import collection, description, manifest
 
     urls, exhibition = Urls(MARK), replace(exhibition, chapters=(chapter,))
@@ -151,6 +167,9 @@ def _chapter(chapter: Chapter, exhibition: Exhibition, scans: Mapping[str, Scan]
     arguments = (chapter, exhibition, pictures, urls)
     documents = _both(collection.chapter_collection(*arguments), "collection")
     documents |= _both(manifest.chapter_manifest(*arguments), "manifest")
+    sizes = _sizes(pictures, scans)
+    shown = pages.chapter_page(chapter, exhibition, number, sizes, between)
+    documents[PAGE] = _as_page(shown)
     return _built(documents, description.chapter_label(chapter), chapter.records)
 
 
@@ -159,7 +178,9 @@ def _exhibition(exhibition: Exhibition, scans: Mapping[str, Scan]) -> Built:
 
     pictures = _pictures(exhibition.records, scans)
     made = collection.exhibition_collection(exhibition, pictures, Urls(MARK))
-    return _built(_both(made, "collection"), exhibition.title, ())
+    documents = _both(made, "collection")
+    documents[PAGE] = _as_page(pages.exhibition_page(exhibition, _sizes(pictures, scans)))
+    return _built(documents, exhibition.title, ())
 
 
 def _site(exhibition: Exhibition, scans: Mapping[str, Scan]) -> Built:
@@ -168,6 +189,15 @@ def _site(exhibition: Exhibition, scans: Mapping[str, Scan]) -> Built:
     pictures = _pictures(exhibition.records, scans)
     made = collection.top_collection([exhibition], pictures, Urls(MARK))
     return _built(_both(made, "collection"), exhibition.title, ())
+
+
+def _as_page(shown: Mapping[str, Any]) -> Unlinked:
+    """Return what a page shows as a document, which holds no address of ours."""
+    return Unlinked(orjson.dumps(shown), "application/json")
+
+
+def _sizes(pictures: Pictures, scans: Mapping[str, Scan]) -> Sizes:
+    return {name: scans[name].shown for name in pictures}
 
 
 def _both(document: dict[str, object], name: str) -> dict[str, Unlinked]:

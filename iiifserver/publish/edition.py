@@ -25,10 +25,12 @@ from iiifserver.edition import (
     index_path,
     numbers,
     object_path,
+    read,
     read_index,
     read_unit,
 )
 from iiifserver.errors import ConfigurationError
+from iiifserver.presentation.shown import SitePage
 
 from .memory import Memory, remember
 from .objects import Packed, relinked
@@ -66,14 +68,15 @@ def index_of(
     units: Mapping[str, Mapping[str, str]],
     images_root: Path,
     images: Mapping[str, Mapping[str, str | None]],
-    site: Mapping[str, Any],
+    site: SitePage,
     *,
     follows_server: bool,
     highest: Mapping[str, int],
+    before: Index | None,
 ) -> Index:
     """Return an index; what each entry means is told by `iiifserver.edition.Edition`.
 
-    *highest* are the highest numbers of pages by record, of this edition and all before it: only
+    *highest* are the highest numbers of pages by record, of this edition and all *before* it: only
     publishing reads them, so that a number is never given again.
     """
     return {
@@ -85,7 +88,16 @@ def index_of(
         "images": images,
         "site": site,
         "highest": highest,
+        "gone": gone(before, units, images),
     }
+
+
+def gone(before: Index | None, units: Iterable[str], images: Iterable[str]) -> list[str]:
+    """Return what was published *before* and is no more, in all editions up to that one."""
+    if before is None:
+        return []
+    once = {*before["units"], *before["images"], *before.get("gone", ())}
+    return sorted(once.difference(units, images))
 
 
 def highest_numbers(
@@ -226,12 +238,14 @@ def rollback(data: Path, number: int | None = None) -> Published:
         if number not in found:
             kept = ", ".join(map(str, found)) or "none"
             raise ConfigurationError(f"there is no edition {number} in {data}; there are: {kept}")
+        read(data, number)  # refuses what cannot be served
         index, store = read_index(data, number), Store(data)
         lost = [name for name, unit in index["units"].items() if not store.has(unit["object"])]
         if lost:
             raise ConfigurationError(f"edition {number} is not whole: {lost[0]!r} is gone")
         now = read_index(data, found[-1])
         index["highest"] = highest_numbers(index["images"], now.get("highest"))
+        index["gone"] = gone(now, index["units"], index["images"])
         return store.switch(_moved(index, now["base_url"], now["follows_server"], store))
 
 

@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 import brotli
 import orjson
 
-from iiifserver.edition import IDENTITY, MARK, UNLINKED, Unit
+from iiifserver.edition import IDENTITY, MARK, PAGE, UNLINKED, Unit
 
 _MARK = MARK.encode()
 _GZIP_LEVEL = 6
@@ -38,7 +38,7 @@ class Packed(NamedTuple):
     digest: str
     """The SHA-256 of its body, which is its name."""
     content: str
-    """Tells its documents from others, whatever base_url they are linked to."""
+    """Tells its documents from others, those without address apart, at whatever base_url."""
     body: bytes
 
 
@@ -106,5 +106,7 @@ def _gzip(body: bytes) -> bytes:
 def _content(documents: Mapping[str, Unlinked]) -> str:
     digest = hashlib.sha256()
     for name, (body, media_type) in documents.items():
+        if name == PAGE:
+            continue  # what a page shows of neighbours is no change of the record
         digest.update(orjson.dumps([name, media_type, hashlib.sha256(body).hexdigest()]))
     return digest.hexdigest()

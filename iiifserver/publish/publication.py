@@ -8,15 +8,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from iiifserver import edition as editions
 from iiifserver.config import Config
 from iiifserver.edition import object_path, read_unit
 from iiifserver.errors import ConfigurationError, InvalidExhibition
-from iiifserver.language import LanguageMap, phrase
-from iiifserver.records import Chapter, Exhibition, with_unreviewed
-from iiifserver.urls import Urls
+from iiifserver.presentation.pages import site_page
+from iiifserver.records import Exhibition, with_unreviewed
 
 from .check import Review, pages_file, review
 from .diff import counted, details, in_words
@@ -184,9 +182,10 @@ def _draft(folder: Path, scans: Path, config: Config, store: Store, look: Look) 
         {unit.identifier: _entry(unit, made[unit.identifier]) for unit in units},
         root,
         {name: _image(file, seen[name]) for name, file in files.items()},
-        _site(exhibition),
+        site_page(exhibition),
         follows_server=follows,
         highest=highest_numbers(files, highest),
+        before=before,
     )
     return Draft(index, before, exhibition, found)
 
@@ -259,35 +258,6 @@ def _entry(unit: Unit, made: Made) -> dict[str, str]:
 def _image(file: File, scan: Scan) -> dict[str, str | None]:
     made = {"pyramid": scan.pyramid or None, "tiles": scan.tiles}
     return {"file": file.name, "rights": file.rights, **made}
-
-
-def _site(exhibition: Exhibition) -> dict[str, Any]:
-    """Return what the pages show of the exhibition."""
-    return {
-        "title": _plain(exhibition.title),
-        "summary": _plain(exhibition.summary),
-        "notice": _plain(exhibition.required_statement),
-        "languages": list(exhibition.languages),
-        "entries": [_shown(chapter, exhibition) for chapter in exhibition.chapters],
-    }
-
-
-def _shown(chapter: Chapter, exhibition: Exhibition) -> dict[str, Any]:
-    from iiifserver.presentation import description
-
-    scans = [page.image for record in chapter.records for page in record.pages]
-    to_follow = phrase("records_to_follow", exhibition.languages)
-    return {
-        "label": _plain(description.chapter_label(chapter)),
-        "image_count": len(scans),
-        "manifest": Urls("").manifest(chapter.identifier),
-        "thumbnail": scans[0] if scans else None,
-        "note": {} if chapter.records else _plain(to_follow),
-    }
-
-
-def _plain(texts: LanguageMap) -> dict[str, list[str]]:
-    return {tag: list(values) for tag, values in texts.items()}
 
 
 def _words(draft: Draft, done: Published) -> str:

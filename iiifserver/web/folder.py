@@ -7,23 +7,26 @@ processes that answer HTTP, and are kept, bounded, for as long as the files are 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+import orjson
 
 from iiifserver.cache import Memory
 from iiifserver.edition import IDENTITY
 from iiifserver.errors import NotFound, RequestError
-from iiifserver.image.job import Renderer
+from iiifserver.image.job import Renderer, bytes_of
 from iiifserver.image.plan import Dimensions
 from iiifserver.image.service import Images
 from iiifserver.presentation.parts import MEDIA_TYPES
-from iiifserver.sources import Folder, Place
+from iiifserver.sources import Folder
 from iiifserver.urls import PresentationPath, Urls
 
-from .pages import About, Entry, Listing, Picture, Site
 from .presentation import Found, Held, Pages
 from .reader import languages
+from .site import Entry, FolderSite, Listing, Picture, Site
 
 ROOT = ".folder"
 """Identifier of the outermost folder: hidden names are absent, so no folder inside has it."""
@@ -96,8 +99,8 @@ class Shelf:
 
     def site(self) -> Site:
         """Return what the pages show."""
-        about = About({"none": [self._folder.root.name or "/"]}, languages())
-        return Site(lambda: about, self._urls, self._listing)
+        title = self._folder.root.name or "/"
+        return FolderSite(title, languages(), self._urls, self._listing, self._manifest)
 
     def document(self, place: PresentationPath) -> Found | None:
         """Return the Manifest at *place*, None where no folder has it."""
@@ -131,11 +134,15 @@ class Shelf:
         """Return None: a folder is no record."""
         return None
 
+    def _manifest(self, identifier: str) -> Mapping[str, Any] | None:
+        found = self.document(PresentationPath(3, identifier, "manifest"))
+        body = found.codings[IDENTITY].read() if found else b"null"
+        return cast(Mapping[str, Any] | None, orjson.loads(body))
+
     def _build(self, job: FolderManifest) -> Found:
         body = self._manifests.get(job)
         if body is None:
-            answer = self._renderer.render(job)
-            body = answer.read() if isinstance(answer, Place) else answer
+            body = bytes_of(self._renderer.render(job))
             self._manifests.put(job, body)
         return Found(MEDIA_TYPES[job.version], {IDENTITY: Held(body)})
 

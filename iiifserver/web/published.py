@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
 
-from markupsafe import Markup
+import orjson
 
-from iiifserver.edition import Current
-from iiifserver.errors import NotFound
+from iiifserver.edition import IDENTITY, Current, Edition
+from iiifserver.errors import Gone, NotFound
+from iiifserver.presentation.shown import ChapterPage, ExhibitionPage, RecordPage
 from iiifserver.sources import Source
 from iiifserver.urls import PresentationPath, Urls
 
-from .pages import About, Entry, Listing, Site
 from .presentation import Found, Pages
 from .reader import languages
+from .site import MOST_OFFERED, About, Listing, Site
 
 
 class Published:
@@ -21,21 +24,30 @@ class Published:
 
     def __init__(self, current: Current, urls: Callable[[], Urls]) -> None:
         self._current = current
-        self._urls = urls
+        self.urls = urls
 
     def find(self, identifier: str) -> Source:
-        """Return the scan of the page *identifier*, or raise NotFound."""
-        return self._current.get().images.find(identifier)
+        """Return the scan of the page *identifier*, or raise NotFound, or Gone if there was one."""
+        edition = self._current.get()
+        try:
+            return edition.images.find(identifier)
+        except NotFound:
+            _refuse_what_is_gone(edition, identifier)
+            raise
 
     def table(self) -> object:
         """Return the current edition."""
         return self._current.get()
 
     def document(self, place: PresentationPath) -> Found | None:
-        """Return the document at *place*, None where there is none."""
+        """Return the document at *place*, None where there is none; raise Gone if there was one."""
+        edition = self._current.get()
         name = f"{place.version}/{place.kind}" if place.version else place.kind
-        document = self._current.get().document(place.identifier, name)
-        return Found(document.media_type, document.codings) if document else None
+        document = edition.document(place.identifier, name)
+        if document is None:
+            _refuse_what_is_gone(edition, place.identifier)
+            return None
+        return Found(document.media_type, document.codings)
 
     def pages(self, identifier: str) -> Pages | None:
         """Return the pages of the record *identifier*, None where there is none."""
@@ -46,40 +58,69 @@ class Published:
 
     def site(self) -> Site:
         """Return what the pages show: of the current edition, whichever that is."""
-        return Site(self._about, self._urls, self._listing)
+        return PublishedSite(self._current, self.urls)
 
-    def _about(self) -> About:
-        site = self._current.get().site
+
+@dataclass(frozen=True, slots=True)
+class PublishedSite:
+    """What the pages show of the current edition."""
+
+    current: Current
+    urls: Callable[[], Urls]
+
+    def about(self) -> About:
+        """Return what all pages say."""
+        site = self.current.get().site
         spoken = tuple(tag for tag in site["languages"] if tag in languages())
         return About(
             title=site["title"],
             languages=spoken or ("en",),
             summary=site["summary"],
-            notice={
-                tag: [_text(value) for value in values] for tag, values in site["notice"].items()
-            },
-            has_chapters=True,
+            notice=site["notice"],
+            exhibition=site["exhibition"],
         )
 
-    def _listing(self, path: str) -> Listing:
-        if path:
-            raise NotFound("an exhibition has chapters, not folders", parameter="folder")
-        site = self._current.get().site
-        return Listing(
-            label=site["title"],
-            entries=[
-                Entry(
-                    label=entry["label"],
-                    image_count=entry["image_count"],
-                    manifest=f"{self._urls().base_url}{entry['manifest']}",
-                    thumbnail=entry["thumbnail"],
-                    note=entry["note"],
-                )
-                for entry in site["entries"]
-            ],
-        )
+    def listing(self, path: str) -> Listing:
+        """Raise NotFound."""
+        raise NotFound("an exhibition has chapters, not folders", parameter="folder")
+
+    def catalog(self) -> list[str]:
+        """Return the Manifests of the chapters, up to a bound."""
+        chapters = self.exhibition()["chapters"][:MOST_OFFERED]
+        return [self.urls().manifest(chapter["identifier"]) for chapter in chapters]
+
+    def exhibition(self) -> ExhibitionPage:
+        """Return what the first page shows."""
+        return cast(ExhibitionPage, self._page(self.current.get().site["exhibition"], "exhibition"))
+
+    def chapter(self, identifier: str) -> ChapterPage:
+        """Return a chapter; raises `NotFound`, and `Gone` where it was withdrawn."""
+        return cast(ChapterPage, self._page(identifier, "chapter"))
+
+    def record(self, identifier: str) -> RecordPage:
+        """Return a record; raises `NotFound`, and `Gone` where it was withdrawn."""
+        return cast(RecordPage, self._page(identifier, "record"))
+
+    def records(self) -> list[str]:
+        """Return the identifiers of all records."""
+        units = self.current.get().units
+        return [name for name, unit in units.items() if unit["kind"] == "record"]
+
+    def manifest(self, identifier: str) -> Mapping[str, Any] | None:
+        """Return the Manifest 3.0 of *identifier*, None where there is none."""
+        document = self.current.get().document(identifier, "3/manifest")
+        body = document.codings[IDENTITY].read() if document else b"null"
+        return cast(Mapping[str, Any] | None, orjson.loads(body))
+
+    def _page(self, identifier: str, kind: str) -> object:
+        edition = self.current.get()
+        body = edition.page(identifier, kind)
+        if body is None:
+            _refuse_what_is_gone(edition, identifier)
+            raise NotFound(f"no {kind} is called {identifier[:200]!r}", parameter=kind)
+        return orjson.loads(body)
 
 
-def _text(value: str) -> str:
-    """Return what *value*, which may hold the HTML that IIIF allows, says."""
-    return Markup(value).striptags()  # noqa: S704 - what comes out is text, and is escaped again
+def _refuse_what_is_gone(edition: Edition, identifier: str) -> None:
+    if identifier in edition.gone:
+        raise Gone(f"{identifier!r} was published and has been withdrawn", parameter="identifier")

@@ -9,12 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from iiifserver.language import NONE, lookup, speaks
+from iiifserver.language import NONE, lookup, speaks, texts_in
+from iiifserver.presentation.shown import UNREVIEWED
 
 Multilingual = Mapping[str, Sequence[str]]
 """Texts by BCP 47 tag, as in a IIIF language map; `iiifserver.language.LanguageMap` is one."""
 
-_TEXTS = Path(__file__).parent / "texts.toml"
+_TABLES = ("pages.toml", "viewers.toml")
+_FOLDER = Path(__file__).parent / "texts"
 
 
 class Shown(NamedTuple):
@@ -25,6 +27,8 @@ class Shown(NamedTuple):
     """Of the value; empty where it has none."""
     is_translated: bool
     """False where the reader's language is missing and another one stands in."""
+    is_reviewed: bool = True
+    """False of a translation that no speaker has read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,14 @@ class Reader:
         """Return an interface text, its `{names}` filled in."""
         return self.texts[key].format(**values)
 
+    def field(self, name: str) -> str:
+        """Return the name of a field of a record."""
+        return texts_in(self.language).fields[name]
+
+    def phrase(self, name: str) -> str:
+        """Return a sentence that documents say too."""
+        return texts_in(self.language).phrases[name]
+
     def show(self, texts: Multilingual) -> Shown:
         """Return what to show of *texts*: the reader's language, else none, else in order."""
         found = lookup(texts, (self.language, NONE, *self.order))
@@ -46,15 +58,27 @@ class Reader:
             return Shown("", "", is_translated=True)
         if found.tag == NONE:
             return Shown(found.text, "", is_translated=True)
-        return Shown(found.text, found.tag, speaks(found.tag) == self.language)
+        tag = found.tag.removesuffix(UNREVIEWED)
+        return Shown(found.text, tag, speaks(tag) == self.language, tag == found.tag)
+
+    def others(self, texts: Multilingual) -> list[Shown]:
+        """Return what *texts* say in each language but the one that `show` chooses."""
+        chosen = self.show(texts).language
+        each = [
+            Shown("; ".join(values), tag.removesuffix(UNREVIEWED), True, UNREVIEWED not in tag)
+            for tag, values in texts.items()
+            if tag != NONE
+        ]
+        return [shown for shown in each if shown.language != chosen]
 
     def name_of(self, language: str) -> str:
         """Return the name of *language* in the reader's, or its tag."""
-        return self.texts.get(f"language_{speaks(language)}", language)
+        named = self.texts.get(f"language_{language.replace('-', '_')}")
+        return named or self.texts.get(f"language_{speaks(language)}", language)
 
 
 def reader(language: str, order: Iterable[str]) -> Reader:
-    """Return the reader of *language*, one of those in texts.toml."""
+    """Return the reader of *language*, one of those in the tables."""
     return Reader(language, _all_texts()[language], tuple(order))
 
 
@@ -65,5 +89,11 @@ def languages() -> tuple[str, ...]:
 
 @cache
 def _all_texts() -> dict[str, dict[str, str]]:
-    with _TEXTS.open("rb") as file:
-        return tomllib.load(file)
+    merged: dict[str, dict[str, str]] = {}
+    for name in _TABLES:
+        for language, texts in tomllib.loads((_FOLDER / name).read_text("utf-8")).items():
+            there = merged.setdefault(language, {})
+            if twice := there.keys() & texts.keys():
+                raise ValueError(f"{name}: {sorted(twice)} stands in another table too")
+            there.update(texts)
+    return merged

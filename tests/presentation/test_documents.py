@@ -202,12 +202,12 @@ def test_record_has_its_properties():
 
 
 def test_pages_about_a_record_come_by_language_the_archives_own_first():
-    viewer = f"viewer?manifest={P}/3/r1/manifest"
-    assert [(page["language"], page["id"], page["label"]) for page in letter()["homepage"]] == [
+    page = f"{EXHIBITION.identifier}/record/r1"
+    assert [(each["language"], each["id"], each["label"]) for each in letter()["homepage"]] == [
         (["en"], "https://archives.example.org/en/r1", {"en": ["The archive's own page"]}),
-        (["en"], f"{URLS.base_url}/en/{viewer}", {"en": ["This exhibition's own page"]}),
-        (["ja"], f"{URLS.base_url}/ja/{viewer}", {"ja": ["この展示のページ"]}),
-        (["mn"], f"{URLS.base_url}/mn/{viewer}", {"mn": ["Энэ үзэсгэлэнгийн хуудас"]}),
+        (["en"], f"{URLS.base_url}/en/{page}", {"en": ["This exhibition's own page"]}),
+        (["ja"], f"{URLS.base_url}/ja/{page}", {"ja": ["この展示のページ"]}),
+        (["mn"], f"{URLS.base_url}/mn/{page}", {"mn": ["Энэ үзэсгэлэнгийн хуудас"]}),
     ]
 
 
@@ -264,10 +264,10 @@ def test_related_record_is_there_for_visitors_and_for_machines():
         "type": "Manifest",
         "label": {"ja": ["<地図>"], "en": ["A's & B"]},
     }
-    viewer = f"{URLS.base_url}/viewer?manifest={P}/3/r2/manifest"
+    page = f"{EXHIBITION.identifier}/record/r2"
     assert metadata(manifest)["See also"] == {
-        "en": [f'<a href="{viewer}">A\'s &amp; B</a>'],
-        "ja": [f'<a href="{viewer}">&lt;地図&gt;</a>'],
+        "en": [f'<a href="{URLS.base_url}/en/{page}">A\'s &amp; B</a>'],
+        "ja": [f'<a href="{URLS.base_url}/ja/{page}">&lt;地図&gt;</a>'],
     }
 
 
@@ -508,14 +508,17 @@ def test_collections_have_the_thumbnail_of_their_first_scan():
         ]
 
 
-def test_first_pages_of_the_site_are_homepages_of_the_exhibition():
-    for document in (
-        top_collection([EXHIBITION], PICTURES, URLS),
-        exhibition_collection(EXHIBITION, PICTURES, URLS),
-    ):
-        assert [page["id"] for page in document["homepage"]] == [
-            f"{URLS.base_url}/{language}/" for language in ("en", "ja", "mn")
-        ]
+@pytest.mark.parametrize(
+    ("document", "place"),
+    [
+        (top_collection([EXHIBITION], PICTURES, URLS), ""),
+        (exhibition_collection(EXHIBITION, PICTURES, URLS), f"{EXHIBITION.identifier}/"),
+        (chapter_manifest(CHAPTER, EXHIBITION, PICTURES, URLS), f"{EXHIBITION.identifier}/ch1/"),
+    ],
+)
+def test_our_own_pages_are_homepages_in_every_language(document, place):
+    ours = [page["id"] for page in document["homepage"] if URLS.base_url in page["id"]]
+    assert ours == [f"{URLS.base_url}/{language}/{place}" for language in ("en", "ja", "mn")]
 
 
 def test_every_collection_carries_the_required_statement():
