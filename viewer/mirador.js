@@ -1,15 +1,22 @@
 // The Mirador page. The server says what to open (settings); how our workspace looks is decided here.
-import { settings as defaults, viewer } from 'mirador/src';
+import { settings as defaults, viewer } from 'mirador';
+import { miradorImageToolsPlugin as imageTools } from 'mirador-image-tools';
+import OpenSeadragon from 'openseadragon';
+import { useEffect } from 'react';
 
-import { settings } from './settings.js';
+import { settingsOf } from './settings.js';
+import japanese from './texts/mirador-ja.json';
+import mongolian from './texts/mirador-mn.json';
+import russian from './texts/mirador-ru.json';
 
+const settings = settingsOf('viewer-settings');
 const wide = window.matchMedia('(min-width: 60rem)').matches;
 const dark = window.matchMedia('(prefers-color-scheme: dark)').matches;
 
 // Only fonts of the reader's machine: nothing is fetched. Without its own "locl" Japanese face first,
 // Han characters would be drawn in the forms of another country.
-const japanese = ['Hiragino Sans', 'Yu Gothic', 'Noto Sans CJK JP', 'Noto Sans JP'];
-const fontFamily = ['system-ui', ...japanese, 'Noto Sans', 'sans-serif']
+const japaneseFaces = ['Hiragino Sans', 'Yu Gothic', 'Noto Sans CJK JP', 'Noto Sans JP'];
+const fontFamily = ['system-ui', ...japaneseFaces, 'Noto Sans', 'Mongolian', 'sans-serif']
   .map((name) => (name.includes(' ') ? `"${name}"` : name))
   .join(', ');
 
@@ -42,19 +49,35 @@ function nameRanges(url, action) {
 // i18next would print an advertisement into the console
 globalThis.__i18next_supportNoticeShown = true;
 
-const opened = settings.manifest
-  ? [{
-    manifestId: settings.manifest,
-    ...(settings.canvas ? { canvasId: settings.canvas } : {}),
-    thumbnailNavigationPosition: 'far-bottom',
-  }]
-  : [];
+const opened = settings.windows.map(({ manifest, canvas }, index) => ({
+  id: `window-${index}`,
+  manifestId: manifest,
+  ...(canvas ? { canvasId: canvas } : {}),
+  thumbnailNavigationPosition: 'far-bottom',
+}));
+
+// Mirador forgets which region a window is to begin with as soon as it opens its Canvas: so it is
+// shown after the first tile, when Mirador has shown the whole.
+const regions = new Map(opened.map(({ id }, index) => [id, settings.windows[index].region]));
+
+function Beginning({ viewer: shown, windowId }) {
+  useEffect(() => {
+    const region = regions.get(windowId);
+    if (!shown || !region) return;
+    regions.delete(windowId);
+    shown.addOnceHandler('tile-loaded', () => {
+      shown.viewport.fitBounds(new OpenSeadragon.Rect(...region));
+    });
+  }, [shown, windowId]);
+  return null;
+}
 
 viewer({
   id: 'viewer',
   // labels follow this language; interface texts that Mirador lacks in it appear in English
   language: settings.language,
-  availableLanguages: { ...settings.languages, ...defaults.availableLanguages },
+  availableLanguages: { ...defaults.availableLanguages, ...settings.languages },
+  translations: { ja: japanese.texts, mn: mongolian.texts, ru: russian.texts },
   selectedTheme: dark ? 'dark' : 'light',
   theme: { typography: { fontFamily } },
   window: {
@@ -62,6 +85,8 @@ viewer({
     sideBarOpen: wide,
     sideBarPanel: 'canvas', // the index: a tree where the Manifest has ranges, else a list
     defaultSidebarPanelWidth: 300,
+    imageToolsEnabled: true,
+    imageToolsOpen: false,
   },
   thumbnailNavigation: { defaultPosition: 'far-bottom', height: 120 },
   // pages of one record differ in size: each is opened whole, wherever the last one was left
@@ -70,4 +95,4 @@ viewer({
   workspace: { showZoomControls: true, isWorkspaceAddVisible: opened.length === 0 },
   windows: opened,
   catalog: settings.catalog.map((manifestId) => ({ manifestId })),
-});
+}, [...imageTools, { component: Beginning, mode: 'add', target: 'OpenSeadragonViewer' }]);

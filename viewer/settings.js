@@ -1,2 +1,4 @@
 // What the server wrote into the page for its viewer: plain JSON, so that no script stands inline.
-export const settings = JSON.parse(document.getElementById('viewer-settings').textContent);
+export function settingsOf(id) {
+  return JSON.parse(document.getElementById(id).textContent);
+}

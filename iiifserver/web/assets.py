@@ -6,7 +6,9 @@ started can be asked for: an address is looked up in a table, never joined to a 
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ _MEDIA_TYPES = {
 }
 # what hatch_build.py laid beside a file, the smallest first
 _CODINGS = {"br": ".br", "gzip": ".gz"}
+_URL = re.compile(r'url\("([^":]+)"\)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,13 @@ class Asset:
     """The public name: `pages.1f0c9a7be2d4.css`."""
     media_type: str
     digest: str
-    files: Mapping[str, Path]
-    """By content coding; `identity` is always there."""
+    bodies: Mapping[str, Path | bytes]
+    """By content coding, the smallest first; `identity` is always there."""
+
+    def read(self, coding: str) -> bytes:
+        """Return the bytes in one of its codings."""
+        body = self.bodies[coding]
+        return body if isinstance(body, bytes) else body.read_bytes()
 
 
 class Assets:
@@ -43,9 +51,13 @@ class Assets:
         found = sorted(path for path in folder.rglob("*") if path.suffix in _MEDIA_TYPES)
         if len(found) > MAX_FILES:
             raise ValueError(f"{folder}: more than {MAX_FILES} files")
-        self._by_file = {
-            path.relative_to(folder).as_posix(): _asset(folder, path) for path in found
-        }
+        # styles last: they name others
+        found.sort(key=lambda path: path.suffix == ".css")
+        self._by_file: dict[str, Asset] = {}
+        for path in found:
+            file = path.relative_to(folder).as_posix()
+            make = self._style if path.suffix == ".css" else _asset
+            self._by_file[file] = make(file, path)
         self._by_name = {asset.name: asset for asset in self._by_file.values()}
 
     def __contains__(self, file: str) -> bool:
@@ -60,13 +72,28 @@ class Assets:
         """Return what has the public *name*."""
         return self._by_name.get(name)
 
+    def _style(self, file: str, path: Path) -> Asset:
+        """Return the style sheet *file*: what it names, in its own folder, goes by public names."""
+        folder, slash, _ = file.rpartition("/")
 
-def _asset(folder: Path, path: Path) -> Asset:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    name = path.relative_to(folder).with_name(f"{path.stem}.{digest}{path.suffix}").as_posix()
+        def public(match: re.Match[str]) -> str:
+            name = self.name(f"{folder}{slash}{match[1]}").removeprefix(f"{folder}{slash}")
+            return f'url("{name}")'
+
+        content = _URL.sub(public, path.read_text(encoding="utf-8")).encode()
+        return _named(file, content, {"gzip": gzip.compress(content, mtime=0), "identity": content})
+
+
+def _asset(file: str, path: Path) -> Asset:
     coded = {
         coding: path.with_name(path.name + ending)
         for coding, ending in _CODINGS.items()
         if path.with_name(path.name + ending).is_file()
     }
-    return Asset(name, _MEDIA_TYPES[path.suffix], digest, {**coded, "identity": path})
+    return _named(file, path.read_bytes(), {**coded, "identity": path})
+
+
+def _named(file: str, content: bytes, bodies: Mapping[str, Path | bytes]) -> Asset:
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    stem, _, ending = file.rpartition(".")
+    return Asset(f"{stem}.{digest}.{ending}", _MEDIA_TYPES[f".{ending}"], digest, bodies)

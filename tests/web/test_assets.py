@@ -9,7 +9,8 @@ from flask import Flask
 
 from iiifserver.urls import Urls
 from iiifserver.web.assets import MAX_FILES, Assets
-from iiifserver.web.pages import About, Listing, Site, blueprint
+from iiifserver.web.pages import blueprint
+from iiifserver.web.site import FolderSite, Listing
 
 SCRIPT = b"let a = 1;\n" * 50
 
@@ -21,14 +22,16 @@ def folder(tmp_path):
     (tmp_path / "viewers" / "a.js.gz").write_bytes(gzip.compress(SCRIPT))
     (tmp_path / "viewers" / "a.js.br").write_bytes(b"as if it were brotli")
     (tmp_path / "viewers" / "STAMP").write_text("secret")
+    (tmp_path / "viewers" / "c.woff2").write_bytes(b"letters")
     (tmp_path / "b.css").write_text("b {}")
     return tmp_path
 
 
 @pytest.fixture
 def get(folder):
-    about = About({}, ("en",))
-    site = Site(lambda: about, lambda: Urls("http://x"), lambda path: Listing({}))
+    site = FolderSite(
+        "files", ("en",), lambda: Urls("http://x"), lambda path: Listing({}), lambda name: None
+    )
     assets = Assets(folder)
     app = Flask(__name__, static_folder=None)
     app.register_blueprint(blueprint(site, assets))
@@ -93,8 +96,30 @@ def test_every_coding_has_its_own_tag_and_is_not_sent_twice(get):
     assert (again.status_code, again.data) == (304, b"")
 
 
-def test_a_file_without_compressed_copies_comes_as_it_is(get):
+def test_a_style_comes_compressed_and_a_font_as_it_is(get, folder):
     response = get("b.css", **{"Accept-Encoding": "br, gzip"})
-    assert response.data == b"b {}"
+    assert response.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(response.data) == b"b {}"
+    assert get("b.css").data == b"b {}"
+    response = get("viewers/c.woff2", **{"Accept-Encoding": "br, gzip"})
+    assert response.data == b"letters"
     assert "Content-Encoding" not in response.headers
     assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+def test_a_style_names_others_by_their_public_names_and_changes_with_them(folder):
+    style = folder / "viewers" / "letters.css"
+    style.write_text('@font-face { src: url("c.woff2") } i { background: url("data:,x") }')
+    before = Assets(folder)
+    text = before.get(before.name("viewers/letters.css")).read("identity").decode()
+    public = before.name("viewers/c.woff2").removeprefix("viewers/")
+    assert text == f'@font-face {{ src: url("{public}") }} i {{ background: url("data:,x") }}'
+    (folder / "viewers" / "c.woff2").write_bytes(b"other letters")
+    after = Assets(folder)
+    assert after.name("viewers/letters.css") != before.name("viewers/letters.css")
+
+
+def test_a_style_that_names_a_file_that_is_not_there_is_found_out_at_once(folder):
+    (folder / "a.css").write_text('i { background: url("gone.svg") }')
+    with pytest.raises(KeyError, match=r"gone\.svg"):
+        Assets(folder)
