@@ -34,7 +34,7 @@ _MOST_MADE = 4096
 """Tiles in one sidecar; those beyond are made when they are asked for."""
 _LARGEST_WHOLE = 1024
 _THUMBNAILS = ("90,", "!120,120", "!200,200", "!400,400", "!800,800")
-_OVERSAMPLED = 2  # how much larger the level is at least that a thumbnail is made of
+_LARGER = 1.25  # how much larger the level is at least that a thumbnail is made of
 _HELD_BYTES = 64 << 20
 _MADE = Kind(in_picture=False, format="jpg")
 
@@ -211,10 +211,7 @@ def _seen_from(header: Header, size: Dimensions) -> Header:
             level
             for level in header.levels
             if level.scale == 1
-            or (
-                level.width >= _OVERSAMPLED * size.width
-                and level.height >= _OVERSAMPLED * size.height
-            )
+            or (level.width >= _LARGER * size.width and level.height >= _LARGER * size.height)
         ),
         key=lambda level: level.scale,
     )
