@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -106,10 +107,15 @@ def serve(folder: Path | None, data: Path | None, config_file: Path | None, **li
     from .server import address, run, settle, user_folder
 
     name = str(folder.resolve()) if folder else None
-    config = configuration.load(config_file, folder=name, data=data)
+    environment = dict(os.environ)  # as it is before the server adds its own
+
+    def read(**defaults: Any) -> configuration.Config:
+        return configuration.load(config_file, environment, defaults, folder=name, data=data)
+
+    config = read()
     if config.folder:
         defaults = {"data": user_folder("folders")}
-        run(configuration.load(config_file, defaults=defaults, folder=name, data=data), **listen)
+        run(read(**defaults), **listen, reread=lambda: read(**defaults))
         return
     from .publish.publication import linked
 
@@ -117,7 +123,7 @@ def serve(folder: Path | None, data: Path | None, config_file: Path | None, **li
     config, said = linked(config, address(listen["host"], listen["port"]))
     if said:
         click.echo(said)
-    run(config, **listen)
+    run(config, **listen, reread=read)
 
 
 @main.command()

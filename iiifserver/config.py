@@ -82,6 +82,9 @@ class Config:
     max_age_s: int = setting(
         86_400, "How long pictures and info.json may be kept by others", least=0
     )
+    access_log: bool = setting(
+        True, "Whether each request is logged, as a line of JSON on standard error"
+    )
     render_processes: int = setting(2, "Processes that decode and encode", least=1, most=64)
     render_queue: int = setting(64, "Pictures that may wait for a render process", least=1)
     render_timeout_s: int = setting(60, "Longest time for one picture, in seconds", least=1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import signal
 import socket
 import sys
 import threading
@@ -12,19 +14,27 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from . import config as configuration
 from .config import Config
-from .errors import ConfigurationError
+from .errors import ConfigurationError, IiifServerError
 from .image import broker
 
-_THREADS = 16
+THREADS = "IIIF_THREADS"
+"""Environment variable: the threads of a web worker, for all that does not stand ready."""
+
+_THREADS = 16  # beyond those that may wait for pictures
 _MOST_WORKERS = 4
+_WORKER_BYTES = 512 << 20  # of a machine's memory for each, its share of rendering included
 _READY_S = 30.0
-_KILL_AFTER_S = 5
+_START_S = 2.0  # until a new worker is taken to answer, and the one before is told to end
+_FINISH_S = 30  # for requests in flight
+_LOOK_EVERY_S = 1.0
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 def user_folder(name: str) -> Path:
@@ -61,43 +71,68 @@ def publish_apart(exhibition: Path, images: Path, config: Config) -> str:
         return pool.submit(publish, exhibition, images, config).result()
 
 
-def run(config: Config, host: str, port: int, workers: int | None = None) -> None:
-    """Serve until interrupted; prints the address when the server answers."""
-    from granian import Granian
+def run(
+    config: Config,
+    host: str,
+    port: int,
+    workers: int | None = None,
+    reread: Callable[[], Config] | None = None,
+) -> None:
+    """Serve until interrupted; prints the address when the server answers.
+
+    SIGHUP replaces the web workers one after the other, under the settings that *reread* returns.
+    """
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
     port = settle(host, port)
-    workers = workers or min(_cores(), _MOST_WORKERS)
-    with broker.running(broker.Bounds.of(config)) as environment:
+    bounds = broker.Bounds.of(config)
+    with broker.running(bounds) as environment:
         os.environ.update(configuration.environment(config) | environment)
-        server = Granian(
+        os.environ[THREADS] = str(_THREADS + bounds.places)
+        server = _shared_server()(
             "iiifserver.server:worker",
             address=host,
             port=port,
             interface=Interfaces.WSGI,
             factory=True,
-            workers=workers,
-            # more threads than renders may wait: one is always free for what needs none
-            blocking_threads=_THREADS + (config.render_processes + config.render_queue) // workers,
+            workers=workers or sensible_workers(),
+            # what does not stand ready is answered by threads of our own: web/lanes.py
+            blocking_threads=1,
             log_level=LogLevels.error,
             respawn_failed_workers=True,
-            workers_kill_timeout=_KILL_AFTER_S,
+            respawn_interval=_START_S,
+            workers_kill_timeout=_FINISH_S,
         )
+        server.on_reload(lambda: _reload(config, reread))
+        os.register_at_fork(after_in_child=_apart)
         threading.Thread(target=_announce, args=(host, port), daemon=True).start()
         server.serve()
 
 
 def worker() -> Callable[..., Any]:
-    """Return the application, in a web worker that we started.
+    """Return the application, in a web worker that we started."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    import granian.server.mp as granian_processes
 
-    A terminal's ^C goes to a whole process group. It is for the parent, which then tells its
-    workers: told twice, they would never end.
-    """
-    os.setpgrp()
     from .web import application
+    from .web.lanes import Lanes
 
-    return application()
+    try:
+        door = application()
+    except IiifServerError as error:
+        print(f"iiifserver: a worker cannot start: {error}", file=sys.stderr, flush=True)
+        sys.exit(2)
+    lanes = Lanes(door, int(os.environ[THREADS]))
+    # granian answers in the thread that it calls, so that tiles would wait for pictures
+    setattr(granian_processes, "_wsgi_call_wrap", lambda *_: lanes)  # noqa: B010
+    return door
+
+
+def sensible_workers() -> int:
+    """Return how many web workers suit this machine, or the container that we are in."""
+    cores = min(_cores(), _quota())
+    return max(1, min(int(cores), _MOST_WORKERS, _memory_bytes() // _WORKER_BYTES))
 
 
 def address(host: str, port: int) -> str:
@@ -118,8 +153,83 @@ def _announce(host: str, port: int) -> None:
         time.sleep(0.05)
 
 
-def _cores() -> int:
+def _apart() -> None:
+    """Take a web worker, just forked, away from what is the main process's.
+
+    A terminal's ^C goes to a whole process group. It is for the main process, which then tells its
+    workers: told twice, they would never end. And until they have handlers of their own, those of
+    the main process would swallow the order to end.
+    """
+    os.setpgrp()
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_DFL)
+
+
+def _end_with(parent: int) -> None:
+    """End this process, in good order, when *parent* is gone, however that ended."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_EVERY_S)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _reload(config: Config, reread: Callable[[], Config] | None) -> None:
+    """Give workers that are started from now on the settings as they are now."""
+    if reread is None:
+        return
+    try:
+        new = reread()
+    except IiifServerError as error:
+        print(f"iiifserver: settings stay as they were: {error}", file=sys.stderr, flush=True)
+        return
+    # where things lie is what the whole server has in common
+    base_url = new.base_url or config.base_url
+    new = replace(new, data=config.data, folder=config.folder, base_url=base_url)
+    os.environ.update(configuration.environment(new))
+
+
+def _shared_server() -> type[Any]:
+    """Return granian's server, changed so that all workers listen at one socket.
+
+    By itself each has its own: what the system has already given to one that ends is lost, and
+    with a single worker nothing listens while that is replaced.
+    """
+    from granian._granian import ListenerSpec
+    from granian.server.mp import MPServer
+
+    def listen(server: Any) -> None:
+        server._ssp = None
+        server._shd = ListenerSpec(server.bind_addr, server.bind_port, server.backlog).build()
+        server._sso = socket.socket(fileno=server._shd.get_fd())
+        server._sso.set_inheritable(True)
+
+    return type("SharedServer", (MPServer,), {"_init_shared_socket": listen})
+
+
+def _cores() -> float:
     """Return the cores that this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _quota() -> float:
+    """Return the cores' worth of time that a container may use."""
+    match _words("cpu.max") or [*_words("cpu/cpu.cfs_quota_us"), *_words("cpu/cpu.cfs_period_us")]:
+        case [quota, period] if quota.isdigit() and period.isdigit():
+            return int(quota) / int(period)
+    return math.inf
+
+
+def _memory_bytes() -> int:
+    """Return the memory of the machine, or what a container may use of it."""
+    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    found = _words("memory.max") or _words("memory/memory.limit_in_bytes")
+    return min(whole, *(int(word) for word in found if word.isdigit()))
+
+
+def _words(name: str) -> list[str]:
+    """Return what the kernel says of this container, nothing where it says nothing."""
+    try:
+        return (_CGROUP / name).read_text(encoding="ascii").split()
+    except OSError:
+        return []

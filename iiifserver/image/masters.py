@@ -98,7 +98,13 @@ class Masters:
             return replace(source, stored=sidecar)
         pyramid = self._kept.path(stem, PYRAMID)
         return Source(
-            source.identifier, pyramid, found.st_size, stem, source.rights, stored=sidecar
+            source.identifier,
+            pyramid,
+            found.st_size,
+            stem,
+            source.rights,
+            stored=sidecar,
+            lasting=True,
         )
 
     def tile(self, source: Source, header: Header) -> Dimensions:

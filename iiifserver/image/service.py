@@ -17,9 +17,10 @@ from iiifserver.config import Config, background_rgb
 from iiifserver.errors import BrokenSource, SourceTooLarge
 from iiifserver.sources import Place, Source, Sources
 
-from .info import DEFAULT_TILE, listed_sizes
-from .job import Encoding, Picture, Renderer
-from .open import Header, describe
+from .headers import Header
+from .info import listed_sizes
+from .job import Encoding, Picture, Renderer, bytes_of
+from .masters import Masters
 from .plan import Dimensions, Limits, Plan, make_plan
 from .request import ImageRequest
 from .stored import Stored, read_stored
@@ -29,8 +30,6 @@ MOST_HEADERS = 20_000
 MOST_IMAGES_BYTES = 16 << 20
 """Memory for images that were asked for lately, with the places of their tiles."""
 _MOST_PLANS = 4_096  # that are kept: images of one size have theirs in common
-DERIVED = "derived"
-"""In the server's data: pictures that were made for somebody."""
 EDITION_OF_PIXELS = "2"
 """Part of every ETag: raised when the same request begins to give other bytes."""
 
@@ -86,7 +85,8 @@ class Images:
         self._config = config
         self._headers: Memory[tuple[str, str], Header] = Memory(MOST_HEADERS)
         self._images: Memory[str, _Kept] = Memory(MOST_IMAGES_BYTES, _memory_bytes)
-        self._derived = derived_of(config)
+        self._derived = Directory.of(config)
+        self._masters = Masters(config, renderer)
         self._settings = repr((EDITION_OF_PIXELS, self._encoding, self.limits))
 
     def find(self, identifier: str) -> Source:
@@ -101,13 +101,35 @@ class Images:
             BrokenSource: the file is not an image that we read.
             SourceTooLarge: decoding it would cost more than the settings allow.
         """
-        table = self._sources.table()
+        image = self.known(identifier)
+        if image is None:
+            table = self._sources.table()
+            found = self._sources.find(identifier)
+            image = self._look_at(self._masters.served(found))
+            self._images.put(identifier, _Kept(table, found, image))
+        return image
+
+    def page_count(self, document: str) -> int:
+        """Return how many pages the PDF *document* has, after a render process has read it.
+
+        Raises:
+            NotFound: nothing has this name.
+            BrokenSource: it is damaged, locked, or has too many pages.
+        """
+        return len(self._masters.pages(self._sources.find(f"{document}/1")))
+
+    def known(self, identifier: str) -> Image | None:
+        """Return the image if it was described lately and is still the same: only looked up."""
         kept = self._images.get(identifier)
-        if kept is not None and kept.table is table and self._still(kept):
-            return kept.image
-        found = self._sources.find(identifier)
-        image = self._look_at(found)
-        self._images.put(identifier, _Kept(table, found, image))
+        if kept is None or kept.table is not self._sources.table() or not self._still(kept):
+            return None
+        return kept.image
+
+    def wanted(self, identifier: str) -> Image:
+        """Return the image, as `describe`, and have made in the background what it lacks."""
+        image = self.describe(identifier)
+        if image.stored is None:
+            self._masters.want(image.source, image.header)
         return image
 
     def sizes(self, image: Image) -> tuple[Dimensions, ...]:
@@ -120,16 +142,21 @@ class Images:
         Raises:
             RequestError: as `describe` and `plan.make_plan` do.
         """
-        image = self.describe(identifier)
-        plan, pixels = _resolved(request, image.dimensions, self.limits)
-        place = image.stored.find(plan) if image.stored else None
-        return Planned(image, plan, f"{image.tag}-{pixels}", place)
+        return self._planned(self.wanted(identifier), request)
 
-    def ready(self, planned: Planned) -> Place | None:
-        """Return the picture if it stands ready, None if it would have to be made."""
+    def plan_known(self, identifier: str, request: ImageRequest) -> Planned | None:
+        """Return the same as `plan` if the image is `known`, None if it has to be looked at."""
+        image = self.known(identifier)
+        return self._planned(image, request) if image else None
+
+    def ready(self, planned: Planned, most_bytes: int | None = None) -> Place | None:
+        """Return the picture if it stands ready, None if it would have to be made.
+
+        With *most_bytes* a kept picture that is larger counts as if it were not there.
+        """
         if planned.place is not None:
             return planned.place
-        return self._derived.get(planned.image.source.identifier, planned.etag)
+        return self._derived.get(planned.image.source.identifier, planned.etag, most_bytes)
 
     def answer(self, planned: Planned) -> Answer:
         """Return the picture, where it stands ready or made just now.
@@ -139,32 +166,53 @@ class Images:
             Busy: there is no room for this work now, or it took too long.
         """
         place = self.ready(planned)
+        if place is not None:
+            return Answer(planned, place)
+        image, plan = planned.image, planned.plan
+        with self._masters.directly(image.source, image.header, plan) as direct:
+            if direct:
+                return Answer(planned, self._make(planned))
+        # its pyramid was waited for, which answers from now on
+        planned = _of(self.describe(image.source.identifier), plan, plan.pixels)
+        place = self.ready(planned)
         return Answer(planned, self._make(planned) if place is None else place)
 
     def render(self, planned: Planned) -> bytes:
         """Return the picture's bytes, as `answer` does."""
-        body = self.answer(planned).body
-        return body.read() if isinstance(body, Place) else body
+        return bytes_of(self.answer(planned).body)
 
     def forget(self, identifier: str) -> None:
         """Look at *identifier* anew when it is asked for again: what was found is gone."""
         self._images.drop(identifier)
 
+    def _planned(self, image: Image, request: ImageRequest) -> Planned:
+        return _of(image, *_resolved(request, image.dimensions, self.limits))
+
     def _still(self, kept: _Kept) -> bool:
         """Return whether looking at an image again would find the same."""
-        source = kept.image.source
-        comes = kept.image.stored is None and source.stored is not None and source.stored.exists()
-        return kept.found.unchanged() and not comes
+        image = kept.image
+        if not kept.found.unchanged():
+            return False
+        if image.stored is not None or not self._may_be_stored(image.source, image.header):
+            return True
+        served = self._masters.served(kept.found)
+        comes = served.stored is not None and served.stored.exists()
+        return served.identity == image.source.identity and not comes
 
     def _look_at(self, source: Source) -> Image:
         header = self._header(source)
-        place = source.stored
-        stored = read_stored(place, source.path, source.identity) if place else None
+        stored = None
+        if source.stored is not None and self._may_be_stored(source, header):
+            stored = read_stored(source.stored, source.path, source.identity)
         # a tile that stands ready has other bytes than one that was made of the same pixels
         identity = (source.identity, source.leaf, bool(stored), self._settings)
         tag = hashlib.blake2b(repr(identity).encode(), digest_size=10).hexdigest()
         size = Dimensions(header.width, header.height)
-        return Image(source, header, size, tile_of(header), tag, stored)
+        return Image(source, header, size, self._masters.tile(source, header), tag, stored)
+
+    def _may_be_stored(self, source: Source, header: Header) -> bool:
+        """Return whether stored pictures may answer: they have no profile."""
+        return source.stored is not None and not (self._encoding.keep_profile and header.profile)
 
     def _header(self, source: Source) -> Header:
         key = (source.identifier, source.identity)
@@ -176,7 +224,7 @@ class Images:
 
     def _read(self, source: Source) -> Header:
         try:
-            header = describe(source.read, source.size_bytes)
+            header = self._masters.header(source)
         except BrokenSource as error:
             why = f"{source.identifier}: {error}"
             raise BrokenSource(why, parameter="identifier") from error
@@ -184,15 +232,16 @@ class Images:
         return header
 
     def _make(self, planned: Planned) -> Place | bytes:
-        image, source = planned.image, planned.image.source
+        image, plan, source = planned.image, planned.plan, planned.image.source
         picture = Picture(
             source.identifier,
             source.path,
             image.header,
-            planned.plan,
+            plan,
             self._encoding,
             source.identity,
             self._derived.path(source.identifier, planned.etag),
+            image.stored.place(plan.box, plan.width, plan.height) if image.stored else None,
         )
         return self._renderer.render(picture)
 
@@ -208,9 +257,9 @@ def _memory_bytes(kept: _Kept) -> int:
     return 3_000 + (stored.memory_bytes if stored else 0)
 
 
-def derived_of(config: Config) -> Directory:
-    """Return where *config* has pictures kept that were made for somebody."""
-    return Directory(config.data / DERIVED, config.derived_mib << 20, config.derived_entries)
+def _of(image: Image, plan: Plan, pixels: str) -> Planned:
+    place = image.stored.find(plan) if image.stored else None
+    return Planned(image, plan, f"{image.tag}-{pixels}", place)
 
 
 def check_cost(name: str, header: Header, config: Config) -> None:
@@ -225,13 +274,6 @@ def check_cost(name: str, header: Header, config: Config) -> None:
             f"{config.max_decoder_mib:,} are allowed"
         )
         raise SourceTooLarge(why, parameter="identifier")
-
-
-def tile_of(header: Header) -> Dimensions:
-    """Return the tile size to advertise: the file's own where it is tiled."""
-    stored = header.tile_size
-    own = stored and min(stored) >= 128 and max(stored) <= 2048
-    return Dimensions(*stored) if stored and own else DEFAULT_TILE
 
 
 def limits_of(config: Config) -> Limits:

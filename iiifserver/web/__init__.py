@@ -26,17 +26,20 @@ from . import image, pages, presentation, problems
 from .addresses import Addresses, without_prefix
 from .answers import OPEN, Answers
 from .folder import Shelf
+from .log import AccessLog
 from .published import Published
-from .tiles import through_tiles
+from .tiles import Door
 
 _LONGEST_PREFLIGHT_S = 86_400
 _KEPT = 16
 
 
-def create_app(config: Config, renderer: Renderer, *, tile_door: bool = True) -> Flask:
+def create_app(
+    config: Config, renderer: Renderer, log: AccessLog | None = None, *, tile_door: bool = True
+) -> Flask:
     """Return the application for the folder that *config* names, else for what is published.
 
-    Without the *tile_door* it answers the same, only more slowly.
+    Its `wsgi_app` is the door for tiles; without *tile_door* it answers the same, more slowly.
 
     Raises:
         ConfigurationError: the folder is none, or nothing is published.
@@ -77,12 +80,14 @@ def create_app(config: Config, renderer: Renderer, *, tile_door: bool = True) ->
     app.register_blueprint(pages.blueprint(holdings.site()))
     app.add_url_rule("/health", view_func=_health)
     app.after_request(_open_to_all)
-    served = through_tiles(app.wsgi_app, answers, urls_of) if tile_door else app.wsgi_app
-    app.wsgi_app = without_prefix(served, config)  # type: ignore[method-assign,assignment]
+    served = without_prefix(app.wsgi_app, config)
+    if tile_door:
+        served = Door(served, answers, urls_of, config.base_url, log)
+    app.wsgi_app = served  # type: ignore[method-assign,assignment]
     return app
 
 
-def application() -> Callable[..., Any]:
+def application() -> Door:
     """Return the application that the environment describes, for granian and gunicorn.
 
     Render processes are those of the server that started this worker; without one, this process
@@ -96,7 +101,10 @@ def application() -> Callable[..., Any]:
         atexit.register(running.close)
         renderer = broker.remote(environment)
         assert renderer is not None  # noqa: S101 - it was just started
-    return create_app(config, renderer)
+    log = AccessLog(config.trusted_proxies) if config.access_log else None
+    door: Any = create_app(config, renderer, log).wsgi_app
+    assert isinstance(door, Door)  # noqa: S101 - that is what create_app makes
+    return door
 
 
 def _health() -> Response:
@@ -105,7 +113,7 @@ def _health() -> Response:
 
 def _open_to_all(response: Response) -> Response:
     """Let every origin read what is no page, errors and unchanged answers too."""
-    if request.blueprint == "pages":
+    if request.blueprint == "pages" and response.mimetype != problems.MEDIA_TYPE:
         return response
     headers = response.headers
     headers.update(OPEN)

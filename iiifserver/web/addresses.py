@@ -71,10 +71,14 @@ def without_prefix(app: WSGI, config: Config) -> WSGI:
     if not prefix:
         return app
 
-    def stripped(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        path: str = environ.get("PATH_INFO", "")
-        if path.startswith(f"{prefix}/") and is_address(path[len(prefix) :]):
-            environ["PATH_INFO"] = path[len(prefix) :]
+    def below(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ["PATH_INFO"] = stripped(environ.get("PATH_INFO", ""), prefix)
         return app(environ, start_response)
 
-    return stripped
+    return below
+
+
+def stripped(path: str, prefix: str) -> str:
+    """Return *path* without *prefix*, where it stands before an address of ours."""
+    bare = path[len(prefix) :]
+    return bare if path.startswith(f"{prefix}/") and is_address(bare) else path

@@ -26,7 +26,7 @@ from iiifserver.image.service import Image, Images, Planned
 from iiifserver.sources import Place
 from iiifserver.urls import Urls, encode_identifier
 
-from .bodies import Bodies
+from .bodies import LARGE_BYTES, Bodies
 from .negotiation import JSON, JSON_LD, json_wanted
 
 MEDIA_TYPES: dict[OutputFormat, str] = {
@@ -58,7 +58,7 @@ _PROFILES = {version: f'<{profile}>;rel="profile"' for version, profile in PROFI
 
 
 class Answer(NamedTuple):
-    """An answer to GET, or to HEAD where *body* is empty; without the headers of `OPEN`."""
+    """An answer to GET, or to HEAD, whose *body* is empty."""
 
     status: int
     headers: list[Header]
@@ -85,26 +85,31 @@ class Answers:
             _MOST_INFO_BYTES, lambda kept: len(kept.body) + 1_000
         )
 
-    def ready(
+    def at_once(
         self, environ: Environ, version: Version, identifier: str, asked: ImageRequest, urls: Urls
     ) -> Answer | None:
-        """Return the answer to an image request, None if the picture would have to be made.
+        """Return the answer to GET if nothing has to be made or waited for, else None.
 
         Raises:
-            RequestError: as `Images.plan` does.
+            RequestError: as `plan.make_plan` does.
         """
-        planned = self._images.plan(identifier, asked)
+        planned = self._images.plan_known(identifier, asked)
+        if planned is None:
+            return None
         if _unchanged(environ, planned.etag):
             return Answer(304, self._headers(version, planned, urls), [])
-        place = self._images.ready(planned)
-        if place is None:
+        place = self._images.ready(planned, LARGE_BYTES)
+        if place is None or place.length > LARGE_BYTES:
             return None
         try:
-            return self._picture(environ, version, planned, place, urls)
+            body = self._bodies.at_once(place, planned)
         except OSError:
             # what was made of an image may be deleted at any time
             self._images.forget(identifier)
             return None
+        if body is None:
+            return None
+        return Answer(200, self._picture(environ, version, planned, urls, len(body)), [body])
 
     def picture(
         self, environ: Environ, version: Version, identifier: str, asked: ImageRequest, urls: Urls
@@ -114,18 +119,34 @@ class Answers:
         Raises:
             RequestError: as `Images.plan` and `Images.answer` do.
         """
-        answer = self.ready(environ, version, identifier, asked, urls)
-        if answer is not None:
-            return answer
         planned = self._images.plan(identifier, asked)
+        if _unchanged(environ, planned.etag):
+            return Answer(304, self._headers(version, planned, urls), [])
         if environ["REQUEST_METHOD"] == "HEAD":
             # nothing is made for it: how long the picture would be is told when it is there
-            return self._picture(environ, version, planned, None, urls)
-        planned, body = self._images.answer(planned)
-        try:
-            return self._picture(environ, version, planned, body, urls)
-        except OSError as error:
-            raise BrokenSource(f"{identifier}: {error.strerror}") from error
+            place = self._images.ready(planned)
+            length = None if place is None else _length(place)
+            return Answer(200, self._picture(environ, version, planned, urls, length), [])
+        for again in (True, False):
+            planned, found = self._images.answer(planned)
+            try:
+                body = self._bodies.of(found, planned)
+            except OSError as error:
+                self._images.forget(identifier)
+                if not again:
+                    raise BrokenSource(f"{identifier}: {error.strerror}") from error
+                planned = self._images.plan(identifier, asked)
+            else:
+                break
+        headers = self._picture(environ, version, planned, urls, _length(found))
+        return Answer(200, headers, body)
+
+    def information_at_once(
+        self, environ: Environ, version: Version, identifier: str, urls: Urls
+    ) -> Answer | None:
+        """Return an info.json to GET if nothing has to be looked at for it, else None."""
+        image = self._images.known(identifier)
+        return self._information(environ, version, image, urls) if image else None
 
     def information(
         self, environ: Environ, version: Version, identifier: str, urls: Urls
@@ -135,7 +156,9 @@ class Answers:
         Raises:
             RequestError: as `Images.describe` does.
         """
-        image = self._images.describe(identifier)
+        return self._information(environ, version, self._images.wanted(identifier), urls)
+
+    def _information(self, environ: Environ, version: Version, image: Image, urls: Urls) -> Answer:
         service = urls.image_service(version, image.source.identifier)
         media_type = json_wanted(environ.get("HTTP_ACCEPT", ""), version)
         # rights are those of an edition, whatever the file
@@ -160,26 +183,18 @@ class Answers:
             relation = "http://www.w3.org/ns/json-ld#context"
             link += f', <{CONTEXT[version]}>;rel="{relation}";type="{JSON_LD}"'
         vary = ("Vary", "Accept")
-        headers = (("ETag", f'"{etag}"'), self._cache_control, vary, ("Link", link))
+        headers = (("ETag", f'"{etag}"'), self._cache_control, vary, ("Link", link), *OPEN)
         return _Info(body, etag, headers, media_type)
 
     def _picture(
-        self,
-        environ: Environ,
-        version: Version,
-        planned: Planned,
-        body: Place | bytes | None,
-        urls: Urls,
-    ) -> Answer:
+        self, environ: Environ, version: Version, planned: Planned, urls: Urls, length: int | None
+    ) -> list[Header]:
+        """Return all headers of a picture of *length* bytes."""
         headers = self._headers(version, planned, urls)
         headers += (_TYPES[planned.plan.format], _disposition(planned, environ))
-        if body is None:
-            return Answer(200, headers, [])
-        length = len(body) if isinstance(body, bytes) else len(body.prefix) + body.length
-        headers.append(("Content-Length", str(length)))
-        if environ["REQUEST_METHOD"] == "HEAD":
-            return Answer(200, headers, [])
-        return Answer(200, headers, self._bodies.of(body, planned))
+        if length is not None:
+            headers.append(("Content-Length", str(length)))
+        return headers
 
     def _headers(self, version: Version, planned: Planned, urls: Urls) -> list[Header]:
         """Return the headers that a picture has also where it is unchanged."""
@@ -187,7 +202,11 @@ class Answers:
         address = f"{urls.base_url}/iiif/{version}/{_encoded(identifier)}/{canonical}"
         # one header: clients that look no further than the first Link find both
         link = f'<{address}>;rel="canonical", {_PROFILES[version]}'
-        return [("ETag", f'"{planned.etag}"'), self._cache_control, ("Link", link)]
+        return [("ETag", f'"{planned.etag}"'), self._cache_control, ("Link", link), *OPEN]
+
+
+def _length(body: Place | bytes) -> int:
+    return len(body) if isinstance(body, bytes) else len(body.prefix) + body.length
 
 
 def _unchanged(environ: Environ, etag: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
@@ -12,7 +13,8 @@ from iiifserver.sources import Place, Source, identity_of
 
 _MOST_FILES = 256
 _KEPT_S = 10.0
-_LARGE_BYTES = 1 << 20
+LARGE_BYTES = 1 << 20
+"""What is larger is sent piece by piece."""
 _PIECE_BYTES = 256 << 10
 
 
@@ -39,6 +41,28 @@ class Bodies:
         self._clock = clock
         self._until = 0.0
         self._files: dict[tuple[str, str], _File] = {}
+        # Linux tells whether a disk would have to be waited for
+        self._without_waiting: int = getattr(os, "RWF_NOWAIT", 0)
+        self._here = threading.local()
+
+    def at_once(self, place: Place, planned: Planned) -> bytes | None:
+        """Return the bytes of a place that is not large, None where a disk has to be waited for.
+
+        Raises:
+            OSError: as `of` does.
+        """
+        buffer = self._buffer()[: place.length]
+        file = self._open(place, planned)
+        try:
+            length = os.preadv(file.number, (buffer,), place.offset, self._without_waiting)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP or not self._without_waiting:
+                raise
+            self._without_waiting = 0  # a file system that does not tell
+            return None
+        return b"".join((place.prefix, buffer)) if length == place.length else None
 
     def of(self, place: Place | bytes, planned: Planned) -> Iterable[bytes]:
         """Return the bytes that answer: large ones piece by piece, others in one.
@@ -48,19 +72,27 @@ class Bodies:
         """
         if isinstance(place, bytes):
             return [place]
-        if place is planned.place:
-            file = self._file(place.path, planned)
-        else:  # a picture's own file, which is asked for much less often than tiles
-            file = _File(os.open(place.path, os.O_RDONLY))
-        if place.length > _LARGE_BYTES:
+        file = self._open(place, planned)
+        if place.length > LARGE_BYTES:
             return _Pieces(file, place)
         found = os.pread(file.number, place.length, place.offset)
         if len(found) != place.length:
             raise OSError(errno.ESTALE, "it ends early")
         return [place.prefix + found if place.prefix else found]
 
-    def _file(self, path: str, planned: Planned) -> _File:
-        now = self._clock()
+    def _buffer(self) -> memoryview:
+        """Return this thread's memory to read into: new memory costs as much as reading."""
+        try:
+            buffer: memoryview = self._here.buffer
+        except AttributeError:
+            buffer = self._here.buffer = memoryview(bytearray(LARGE_BYTES))
+        return buffer
+
+    def _open(self, place: Place, planned: Planned) -> _File:
+        if place is not planned.place:
+            # a picture's own file, which is asked for much less often than tiles
+            return _File(os.open(place.path, os.O_RDONLY))
+        path, now = place.path, self._clock()
         if now >= self._until or len(self._files) >= _MOST_FILES:
             self._files, self._until = {}, now + _KEPT_S
         key = (path, planned.image.tag)

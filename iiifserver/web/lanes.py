@@ -1,0 +1,110 @@
+"""How granian's requests are answered: what stands ready at once, all others in threads.
+
+A request occupies the thread that answers it until it ends. So tiles have a thread of their own,
+which waits for nothing, neither a picture nor a disk nor a client; and one thread that never has
+to share Python with others is also the fastest. All others come from a pool that has more threads
+than may wait for pictures: pages and documents go on, too.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from .bodies import LARGE_BYTES
+from .tiles import Door
+
+_log = logging.getLogger(__name__)
+
+
+class Client(Protocol):
+    """What takes an answer: granian's `WSGIProtocol`, from whichever thread."""
+
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        """Send an answer."""
+        ...
+
+    def response_iter(
+        self, status: int, headers: list[tuple[str, str]], body: Iterator[bytes]
+    ) -> None:
+        """Send an answer piece by piece, and close *body*."""
+        ...
+
+
+class Lanes:
+    """Answers requests through *door*, with *threads* for what it does not answer at once."""
+
+    def __init__(self, door: Door, threads: int) -> None:
+        self._door = door
+        self._pool = ThreadPoolExecutor(threads, "answering")
+        self._environ = {
+            "SCRIPT_NAME": "",
+            "wsgi.errors": sys.stderr,
+            "wsgi.input_terminated": True,
+            "wsgi.multiprocess": True,
+            "wsgi.multithread": True,
+            "wsgi.run_once": False,
+            "wsgi.version": (1, 0),
+        }
+
+    def __call__(self, client: Client, request: Mapping[str, Any]) -> None:
+        """Answer *request*, or have it answered."""
+        answer = self._door.at_once(request)
+        if answer is None:
+            self._pool.submit(self._answer, client, {**self._environ, **request})
+        else:
+            client.response_bytes(answer.status, answer.headers, b"".join(answer.body))
+
+    def _answer(self, client: Client, environ: dict[str, Any]) -> None:
+        said: list[Any] = []
+
+        def start_response(
+            status: str, headers: list[tuple[str, str]], _error: Any = None
+        ) -> Callable[[bytes], None]:
+            said[:] = [int(status[:3]), headers]
+            return _no_write
+
+        try:
+            body = self._door.app(environ, start_response)
+            status, headers = said
+            if _length(headers) > LARGE_BYTES:
+                client.response_iter(status, headers, _Pieces(body))
+            else:
+                client.response_bytes(status, headers, _whole(body))
+        except Exception:  # the edge of a thread: it must not end without a word
+            _log.exception("unexpected error on %s", environ.get("PATH_INFO"))
+
+
+def _no_write(_: bytes) -> None:
+    raise NotImplementedError("PEP 3333's write() is for applications of before 2003")
+
+
+def _length(headers: list[tuple[str, str]]) -> int:
+    return next((int(value) for name, value in headers if name == "Content-Length"), 0)
+
+
+def _whole(body: Iterable[bytes]) -> bytes:
+    pieces = _Pieces(body)
+    try:
+        return b"".join(pieces)
+    finally:
+        pieces.close()
+
+
+class _Pieces(Iterator[bytes]):
+    """A body, which can always be closed."""
+
+    def __init__(self, body: Iterable[bytes]) -> None:
+        self._body = body
+        self._next = iter(body).__next__
+
+    def __next__(self) -> bytes:
+        return self._next()
+
+    def close(self) -> None:
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()

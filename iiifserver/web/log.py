@@ -1,0 +1,220 @@
+"""One line of JSON for each request, on standard error: written in batches, by a thread.
+
+    {"time": "2026-11-22T17:48:03.127Z", "id": "5f1c-2a", "client": "192.0.2.0", "method": "GET",
+     "path": "/iiif/3/a/full/max/0/default.jpg", "status": 200, "bytes": 4711, "ms": 0.08,
+     "door": "tiles"}
+
+`door` says who answered: the door for what stands ready, or Flask. Clients are told apart by their
+network only, and what stands after a `?` is left out. Waiting lines are bounded: where nobody
+reads them they are dropped, and counted; at the end all that wait are written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ipaddress
+import itertools
+import os
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import orjson
+
+_MOST_WAITING = 20_000
+_BATCH = 1_000
+_EVERY_S = 0.2
+_STDERR = 2
+_IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class _Line(NamedTuple):
+    at_s: float
+    name: str
+    client: str
+    method: str
+    path: str
+    status: int
+    length: int
+    taken_s: float
+    door: str
+
+
+class AccessLog:
+    """Lines about requests, given to *write* in batches; *trusted* proxies name their clients."""
+
+    def __init__(
+        self,
+        trusted: Collection[str] = (),
+        write: Callable[[bytes], None] | None = None,
+        most_waiting: int = _MOST_WAITING,
+    ) -> None:
+        self.now = time.perf_counter
+        self._trusted = trusted
+        self._write = write or _to_stderr
+        self._most_waiting = most_waiting
+        self._waiting: deque[_Line] = deque()
+        self._dropped = 0
+        self._ended = False
+        self._lock = threading.Lock()
+        self._names = map("{:04x}-{:x}".format, itertools.repeat(os.getpid()), itertools.count(1))
+        self._writer: threading.Thread | None = None
+
+    def record(
+        self, environ: Mapping[str, Any], status: int, length: int, started_s: float, door: str
+    ) -> None:
+        """Take note of an answer of *length* bytes to a request that began at *started_s*."""
+        if len(self._waiting) >= self._most_waiting:
+            self._dropped += 1
+            return
+        name = environ.get("HTTP_X_REQUEST_ID", "")
+        self._waiting.append(
+            _Line(
+                time.time(),
+                name if name and _IDENTIFIER.fullmatch(name) else next(self._names),
+                self._client(environ),
+                environ["REQUEST_METHOD"],
+                environ["PATH_INFO"],
+                status,
+                length,
+                self.now() - started_s,
+                door,
+            )
+        )
+        if self._ended:
+            self.flush()
+        elif self._writer is None:
+            self._start()
+
+    def around(self, app: WSGI) -> WSGI:
+        """Return *app*, whose answers are recorded when all of their bytes were taken."""
+
+        def recorded(
+            environ: dict[str, Any], start_response: Callable[..., Any]
+        ) -> Iterable[bytes]:
+            started_s, said = self.now(), [500]
+            # others may change what they are given
+            about = {name: environ[name] for name in _READ if name in environ}
+
+            def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+                said[0] = int(status[:3])
+                return start_response(status, headers, *error)
+
+            def record(length: int) -> None:
+                self.record(about, said[0], length, started_s, "flask")
+
+            return _Counted(app(environ, start), record)
+
+        return recorded
+
+    def flush(self) -> None:
+        """Write all lines that wait now."""
+        with self._lock:
+            while self._waiting:
+                count = min(len(self._waiting), _BATCH)
+                lines = [_bytes(self._waiting.popleft()) for _ in range(count)]
+                self._write(b"".join(lines))
+            if self._dropped:
+                dropped, self._dropped = self._dropped, 0
+                self._write(orjson.dumps({"dropped": dropped}) + b"\n")
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._run, name="access log")
+                self._writer.start()
+
+    def _run(self) -> None:
+        main = threading.main_thread()
+        while main.is_alive():
+            main.join(_EVERY_S)
+            self.flush()
+        self._ended = True  # threads that still answer write for themselves
+        self.flush()
+
+    def _client(self, environ: Mapping[str, Any]) -> str:
+        address = environ.get("REMOTE_ADDR", "")
+        if address in self._trusted:
+            address = environ.get("HTTP_X_FORWARDED_FOR", address).rpartition(",")[2].strip()
+        return _network(address[:64])
+
+
+_READ = (
+    "HTTP_X_REQUEST_ID",
+    "REMOTE_ADDR",
+    "HTTP_X_FORWARDED_FOR",
+    "REQUEST_METHOD",
+    "PATH_INFO",
+)
+
+
+class _Counted(Iterator[bytes]):
+    """Bytes on their way, counted; *record* is called once, when they were taken or given up."""
+
+    def __init__(self, body: Iterable[bytes], record: Callable[[int], None]) -> None:
+        self._body = body
+        self._next = iter(body).__next__
+        self._record = record
+        self._length = 0
+        self._closed = False
+
+    def __next__(self) -> bytes:
+        piece = self._next()
+        self._length += len(piece)
+        return piece
+
+    def close(self) -> None:
+        """Let go of what is left."""
+        if self._closed:
+            return
+        self._closed = True
+        self._record(self._length)
+        close = getattr(self._body, "close", None)
+        if close is not None:
+            close()
+
+
+def _bytes(line: _Line) -> bytes:
+    at = datetime.datetime.fromtimestamp(line.at_s, datetime.UTC)
+    return (
+        orjson.dumps(
+            {
+                "time": f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z",
+                "id": line.name,
+                "client": line.client,
+                "method": line.method,
+                "path": line.path.encode("latin-1", "replace").decode(errors="replace"),
+                "status": line.status,
+                "bytes": line.length,
+                "ms": round(line.taken_s * 1000, 3),
+                "door": line.door,
+            }
+        )
+        + b"\n"
+    )
+
+
+@lru_cache(1_024)
+def _network(address: str) -> str:
+    """Return the network of *address*: /24 of IPv4, /48 of IPv6; empty for what is none."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    network = ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False)
+    return str(network.network_address)
+
+
+def _to_stderr(lines: bytes) -> None:
+    with contextlib.suppress(OSError):  # nobody reads any more
+        while lines:
+            lines = lines[os.write(_STDERR, lines) :]
