@@ -93,6 +93,16 @@ def test_the_tiff_says_what_the_colours_are() -> None:
     assert (pixels(whole(marked, coding(data, ycbcr=False))) == pixels(data)).all()
 
 
+def test_red_green_and_blue_are_marked_where_their_numbers_say_otherwise() -> None:
+    data = stream(keep_rgb=True)
+    bare = without(data, *APPS)
+    for number, letter in enumerate(b"RGB", 1):
+        for what in (b"\x11\0", b"\0"):  # of the frame, of the scan
+            bare = bare.replace(bytes([letter]) + what, bytes([number]) + what, 1)
+    assert (pixels(bare) != pixels(data)).any()  # taken for luma and chroma
+    assert (pixels(whole(bare, coding(data, ycbcr=False))) == pixels(data)).all()
+
+
 PROFILE = b"\xff\xe2\x00\x10ICC_PROFILE\x00\x01\x01"
 
 
