@@ -7,11 +7,12 @@ path: `..`, absolute paths, NUL and backslashes name nothing because no file is 
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -21,10 +22,14 @@ SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".avif", ".gif"}
     | {".tif", ".tiff", ".ptif", ".ptiff", ".btf", ".tf8"}
     | {".jp2", ".jpx", ".jpf", ".j2k", ".j2c", ".jpc"}
+    | {".heic", ".heif", ".hif"}
 )
+DOCUMENTS = frozenset({".pdf"})
+"""Files of several pages: `x.pdf` is as a folder of the images `x.pdf/1`, `x.pdf/2` ..."""
 MOST_FILES = 500_000
 """Files in one folder's table; a folder with more stops the start."""
 _DEEPEST = 64
+_PAGE = re.compile(r"[1-9][0-9]{0,3}")  # not \d, which matches the digits of every script
 _RESCAN_S = 2.0
 
 
@@ -151,22 +156,50 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """What one scan of a folder found: files by name, names by their stem, all in natural order."""
+    """What one scan of a folder found: files by name, images by their stem, in natural order."""
 
     files: Mapping[str, Path]
     stems: Mapping[str, list[str]]
     names: tuple[str, ...]
+    documents: tuple[str, ...]
+
+    @classmethod
+    def of(cls, files: Mapping[str, Path]) -> _Table:
+        names, documents = [], []
+        stems: dict[str, list[str]] = {}
+        for name in files:
+            if _is_document(name):
+                documents.append(name)
+            else:
+                names.append(name)
+                stems.setdefault(name[: name.rindex(".")], []).append(name)
+        return cls(files, stems, tuple(names), tuple(documents))
 
     def find(self, name: str) -> Source:
-        if name not in self.files:
-            names = self.stems.get(name, [])
-            if len(names) > 1:
-                why = f"{name!r} may be any of {', '.join(names[:10])}: ask with the ending"
-                raise NotFound(why, parameter="identifier")
-            if not names:
-                raise _nothing(name)
-            [name] = names
-        return _source(name, File(self.files[name]))
+        path = self.files.get(name)
+        if path is None:
+            document, _, page = name.rpartition("/")
+            if document in self.files and _is_document(document) and _PAGE.fullmatch(page):
+                found = _source(name, File(self.files[document]))
+                return replace(found, leaf=int(page) - 1)
+            return self._by_stem(name)
+        if _is_document(name):
+            why = f"{name} has pages: {name}/1 is the first"
+            raise NotFound(why, parameter="identifier")
+        return _source(name, File(path))
+
+    def _by_stem(self, stem: str) -> Source:
+        names = self.stems.get(stem, [])
+        if len(names) > 1:
+            why = f"{stem!r} may be any of {', '.join(names[:10])}: ask with the ending"
+            raise NotFound(why, parameter="identifier")
+        if not names:
+            raise _nothing(stem)
+        return _source(names[0], File(self.files[names[0]]))
+
+
+def _is_document(name: str) -> bool:
+    return name[name.rindex(".") :].lower() in DOCUMENTS
 
 
 class Folder:
@@ -183,7 +216,7 @@ class Folder:
         self.root = root
         self._clock = clock
         self._lock = threading.Lock()
-        self._table = _Table({}, {}, ())
+        self._table = _Table.of({})
         self._next_scan = 0.0
         self.scan()
 
@@ -203,14 +236,22 @@ class Folder:
         return self._table.find(name)
 
     def table(self) -> object:
-        """Return what the last scan found, another object after each."""
+        """Return what was found; the same object while nothing changed."""
         return self._table
 
     def names(self) -> tuple[str, ...]:
-        """Return every identifier in natural order; the same object while nothing changed."""
+        """Return the identifiers of all images but those in documents, in natural order."""
+        return self.listed()[0]
+
+    def listed(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the names of all images and of all documents, in natural order.
+
+        They are the same objects while nothing changed.
+        """
         if self._clock() >= self._next_scan:
             self.scan()
-        return self._table.names
+        table = self._table
+        return table.names, table.documents
 
     def scan(self) -> None:
         """Read the folder anew, unless another thread is about it; a folder that is gone is empty.
@@ -223,13 +264,9 @@ class Folder:
         try:
             started = self._clock()
             files = dict(sorted(_images(self.root), key=lambda pair: natural(pair[0])))
-            stems: dict[str, list[str]] = {}
-            for name in files:
-                stems.setdefault(name[: name.rindex(".")], []).append(name)
-            names = tuple(files)
-            # the parts of a table belong together: threads see the old one or the new one
-            before = self._table.names
-            self._table = _Table(files, stems, before if names == before else names)
+            if files != self._table.files:
+                # its parts belong together: threads see the old table or the new one
+                self._table = _Table.of(files)
             now = self._clock()
             self._next_scan = now + max(_RESCAN_S, 10 * (now - started))
         finally:
@@ -272,7 +309,7 @@ def _images(root: Path) -> Iterator[tuple[str, Path]]:
                 if depth < _DEEPEST and real not in seen:
                     seen.add(real)
                     waiting.append((f"{prefix}{name}/", path, depth + 1))
-            elif path.suffix.lower() in SUFFIXES and entry.is_file():
+            elif path.suffix.lower() in SUFFIXES | DOCUMENTS and entry.is_file():
                 count += 1
                 if count > MOST_FILES:
                     raise ConfigurationError(f"{root}: more than {MOST_FILES:,} images")

@@ -327,5 +327,27 @@ def test_a_table_is_the_same_until_names_may_mean_other_files(shelf: Path) -> No
     assert folder.table() is table
     clock.now += 3
     with pytest.raises(NotFound):
-        folder.find("two.jpg")
+        folder.find("two.jpg")  # looked for in vain
+    assert folder.table() is table
+    put(shelf, "two.jpg")
+    clock.now += 3
+    folder.find("two.jpg")
     assert folder.table() is not table
+
+
+def test_a_pdf_is_as_a_folder_of_its_pages(tmp_path: Path) -> None:
+    folder = Folder(put(tmp_path, "a/x.pdf", "a/Y.PDF", "a/x.jpg", "z.heic"))
+    assert folder.listed() == (("a/x.jpg", "z.heic"), ("a/x.pdf", "a/Y.PDF"))
+    found = folder.find("a/x.pdf/12")
+    assert (found.identifier, found.leaf, found.path.name) == ("a/x.pdf/12", 11, "x.pdf")
+    assert folder.find("a/x").identifier == "a/x.jpg"  # the stem of an image, not of a document
+
+
+_NO_PAGES = ["x.pdf", "x", "x/1", "x.pdf/", "x.pdf/0", "x.pdf/01", "x.pdf/+1", "x.pdf/1.0"]
+_NO_PAGES += ["x.pdf/-1", "x.pdf/\u0661", "x.pdf/1/1", "x.pdf/99999", "x.jpg/1", "x.pdf/1.jpg"]
+_NO_PAGES += ["x.pdf/ 1", "y.pdf/1", "/1", "1", "X.pdf/1"]
+
+
+@pytest.mark.parametrize("identifier", _NO_PAGES)
+def test_nothing_else_names_a_page(tmp_path: Path, identifier: str) -> None:
+    refusal(Folder(put(tmp_path, "x.pdf", "z/x.jpg")), identifier)

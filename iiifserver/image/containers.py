@@ -108,7 +108,8 @@ def _pdf_scale(points: tuple[float, float]) -> float:
     if area <= 0:
         raise BrokenSource(f"the PDF has a page of {points[0]:g} x {points[1]:g} points")
     scale = min(PDF_DPI / _POINTS_AN_INCH, math.sqrt(_MOST_PDF_PIXELS / area))
-    return scale * (1 - 1e-9)  # sizes are rounded up: 120 points are 500 pixels, not 501
+    # sizes are rounded up, and a PDF's are of 24 bits: 120 points are 500 pixels, not 501
+    return scale * (1 - 1e-6)
 
 
 def pdf_strips(path: Path, leaf: int) -> Iterator[Pixels]:

@@ -159,8 +159,8 @@ class Masters:
 
     def _lacking(self, source: Source, header: Header) -> BuildPyramid | StoreTiles | None:
         """Return what would have to be made of *source* to answer for it from what is stored."""
-        if source.stored is None:
-            return None
+        if source.stored is None or (self._keep_profiles and header.profile):
+            return None  # what is stored has no profile
         name, identity = source.identifier, source.identity
         if self._kept and self._gets_pyramid(source, header):
             stem = self._stem(source)
@@ -171,7 +171,7 @@ class Masters:
         return StoreTiles(name, source.path, header, identity, source.stored, self._form)
 
     def _gets_pyramid(self, source: Source, header: Header) -> bool:
-        """Return whether a pyramid is made of the picture; none holds a profile to be embedded."""
+        """Return whether the picture is served from a pyramid of ours, now or later."""
         if self._kept is None or (self._keep_profiles and header.profile):
             return False
         return needs_pyramid(header, source.leaf, self._form)

@@ -82,6 +82,13 @@ class _Shelved:
 
     folders: list[str] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
+    document: bool = False
+    """Whether it is no folder but a PDF: how many pages it has is known when they are asked for."""
+
+    @property
+    def shows(self) -> bool:
+        """Whether there are images to show."""
+        return bool(self.images) or self.document
 
 
 class Shelf:
@@ -108,10 +115,10 @@ class Shelf:
         shelved = self._shelves().get("" if identifier == ROOT else identifier)
         if place.kind != "manifest" or not place.version or not identifier:
             return None
-        if not (shelved and shelved.images):
+        if not (shelved and shelved.shows):
             return None
         described: list[tuple[str, Dimensions, tuple[Dimensions, ...]]] = []
-        for name in shelved.images[:MOST_CANVASES]:
+        for name in self._images_of(identifier, shelved)[:MOST_CANVASES]:
             try:
                 image = self._images.describe(name)
             except RequestError:
@@ -148,11 +155,16 @@ class Shelf:
 
     def _shelves(self) -> dict[str, _Shelved]:
         names, tree = self._shelved
-        now = self._folder.names()
+        now, documents = self._folder.listed()
         if now is not names:
-            tree = _tree(now)
+            tree = _tree(now, documents)
             self._shelved = (now, tree)
         return tree
+
+    def _images_of(self, path: str, shelved: _Shelved) -> Sequence[str]:
+        if not shelved.document:
+            return shelved.images
+        return [f"{path}/{page}" for page in range(1, self._images.page_count(path) + 1)]
 
     def _listing(self, path: str) -> Listing:
         shelves = self._shelves()
@@ -168,8 +180,8 @@ class Shelf:
         return Listing(
             label={"none": [parts[-1] if parts else self._folder.root.name or "/"]},
             entries=[self._entry(each, shelves[each]) for each in shelved.folders],
-            pictures=_Pictures(shelved.images),
-            manifest=self._urls().manifest(path or ROOT) if shelved.images else None,
+            pictures=_Pictures(self._images_of(path, shelved)),
+            manifest=self._urls().manifest(path or ROOT) if shelved.shows else None,
             parents=parents,
         )
 
@@ -177,9 +189,9 @@ class Shelf:
         return Entry(
             label={"none": [PurePosixPath(path).name]},
             image_count=len(shelved.images),
-            manifest=self._urls().manifest(path) if shelved.images else None,
+            manifest=self._urls().manifest(path) if shelved.shows else None,
             path=path,
-            thumbnail=shelved.images[0] if shelved.images else None,
+            thumbnail=f"{path}/1" if shelved.document else next(iter(shelved.images), None),
         )
 
 
@@ -199,8 +211,8 @@ class _Pictures(Sequence[Picture]):
         return Picture(name, PurePosixPath(name).name)
 
 
-def _tree(names: Sequence[str]) -> dict[str, _Shelved]:
-    tree: dict[str, _Shelved] = {}
+def _tree(names: Sequence[str], documents: Sequence[str]) -> dict[str, _Shelved]:
+    tree = {document: _Shelved(document=True) for document in documents}
     for name in names:
         folder, _, _ = name.rpartition("/")
         tree.setdefault(folder, _Shelved()).images.append(name)
