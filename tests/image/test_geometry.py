@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from iiifserver.image.geometry import Crop, Piece, crop_for, stored_box
@@ -90,12 +91,33 @@ def test_a_box_beside_a_level_s_pixels_is_read_at_full_size() -> None:
 
 @pytest.mark.parametrize(
     ("size", "level"),
-    [((990, 594), 0), ((250, 151), 0), ((249, 149), 1), ((60, 36), 3), ((31, 18), 4)],
+    [((990, 594), 0), ((667, 400), 0), ((666, 399), 1), ((160, 96), 3), ((80, 48), 4)],
 )
-def test_a_size_without_grid_is_resampled_from_four_pixels_a_side(
+def test_a_size_without_grid_is_resampled_from_three_pixels_of_two(
     size: tuple[int, int], level: int
 ) -> None:
     assert one(crop_for(pyramid(1999, 1199), Box(0, 0, 1999, 1199), *size)).level == level
+
+
+@given(st.data())
+def test_a_reduction_comes_to_lie_on_the_pixels_asked_for(data: st.DataObject) -> None:
+    """libvips lets the middles meet: of what goes in, and of all that comes out."""
+    scan = pyramid(6000, 6000, up=True)
+    out = data.draw(st.integers(40, 1000))
+    length = data.draw(st.integers(out + 1, 12 * out).filter(lambda side: side < 5900))
+    start = data.draw(st.integers(40, 5960 - length))
+    crop = crop_for(scan, Box(start, start, length, length), out, out)
+    assume(crop.reductions)
+    factor, skip = crop.reductions[0]
+    piece = one(crop)
+    scale = scan.levels[piece.level].scale
+    assert factor * scale * out == pytest.approx(length)
+    came_out = math.floor(piece.box.width / factor + 0.5)
+    assert 0 <= skip <= came_out - out
+    middle = piece.box.x + piece.box.width / 2
+    begins = middle + (skip - came_out / 2) * factor
+    assert abs(begins - start / scale) / factor < 0.2
+    assert abs(begins + out * factor - (start + length) / scale) / factor < 0.2
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,31 @@ def test_a_smaller_size_is_near_pillow_s(size: tuple[int, int], folder: Path) ->
     assert difference(given, expected).mean() < 2
 
 
+@pytest.mark.parametrize(
+    ("region", "size"),
+    [
+        ((0, 0, 1000, 800), (301, 241)),  # from a level of half the size
+        ((0, 0, 1000, 800), (150, 120)),  # of a quarter
+        ((3, 5, 700, 601), (220, 190)),  # begins between the level's pixels
+        ((301, 198, 699, 602), (117, 101)),  # to the corner
+        ((7, 0, 100, 800), (33, 264)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["tiff-pyramid-pages-jpeg", "tiff-pyramid-subifd-deflate"])
+def test_a_reduced_region_lies_where_pillow_has_it(
+    kind: str, region: tuple[int, int, int, int], size: tuple[int, int], tmp_path: Path
+) -> None:
+    """With boxes rounded to a level's pixels two of these differ by 1.8 and more."""
+    source = picture(1000, 800)
+    path = make(kind, tmp_path, source)
+    asked_for = f"{','.join(map(str, region))}/{size[0]},{size[1]}/0/default.png"
+    given = seen(asked(served(tmp_path), path.name, asked_for))
+    x, y, width, height = region
+    box = (x, y, x + width, y + height)
+    expected = source.resize(size, Image.Resampling.LANCZOS, box)
+    assert difference(given, expected).mean() < 1.5
+
+
 @pytest.mark.parametrize("size", [(60, 20), (30, 45), (300, 200), (31, 21), (60, 10), (20, 50)])
 def test_what_is_enlarged_stays_in_its_place(size: tuple[int, int], tmp_path: Path) -> None:
     half = Image.new("RGB", (30, 20), "white")

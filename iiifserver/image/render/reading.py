@@ -20,6 +20,7 @@ from iiifserver.image.headers import Header
 from iiifserver.image.plan import Box
 
 from .colour import with_profile
+from .mosaic import read_tiles
 
 pyvips.cache_set_max(0)
 _LOADERS = {
@@ -50,6 +51,8 @@ def read_level(path: Path, header: Header, number: int, box: Box) -> Any:
             return from_samples(draw_pdf_page(path, level.page, (level.width, level.height), box))
         case "heic":
             return from_samples(read_heic(path), heic_profile(path)).crop(*box)
+        case "tiff" if (pixels := read_tiles(path, header, number, box)) is not None:
+            return from_samples(pixels)
     options: dict[str, Any] = {"access": "random" if level.tile_width else "sequential"}
     if header.format == "jpeg":
         options["shrink"] = level.scale

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyvips
 
-from iiifserver.image.geometry import Crop, Piece, crop_for
+from iiifserver.image.geometry import Crop, Piece, Reduction, crop_for
 from iiifserver.image.headers import Header
 from iiifserver.image.plan import Box, Plan
 
@@ -22,12 +22,16 @@ def scaled(path: Path, header: Header, plan: Plan, read: ReadLevel = read_level)
     around = {piece.level: _around(crop, piece.level) for piece in crop.pieces}
     images = {number: read(path, header, number, box) for number, box in around.items()}
     first, *_ = crop.pieces
-    if len(crop.pieces) == 1 and first.box[2:] == (first.width, first.height):
+    whole = len(crop.pieces) == 1 and not crop.reductions
+    if whole and first.box[2:] == (first.width, first.height):
         return images[first.level]
     alpha, kind = images[first.level].hasalpha(), images[first.level].format
     if alpha:
         images = {number: image.premultiply() for number, image in images.items()}
-    image = _joined([_row(images, around, row) for row in crop.rows], "vertical")
+    if crop.reductions:
+        image = _reduced(images[first.level], first, *crop.reductions)
+    else:
+        image = _joined([_row(images, around, row) for row in crop.rows], "vertical")
     if alpha:
         image = image.unpremultiply()
     return image if image.format == kind else image.rint().cast(kind)
@@ -65,6 +69,13 @@ def _row(images: dict[int, Any], around: dict[int, Box], row: tuple[Piece, ...])
             parts.append(part.shrinkh(width // piece.width).copy())
         scaled.append(_joined(parts, "horizontal").shrinkv(height // piece.height))
     return _joined(scaled, "horizontal")
+
+
+def _reduced(image: Any, piece: Piece, across: Reduction, down: Reduction) -> Any:
+    """Return *image*, its alpha premultiplied, smaller, its pixels just where they should be."""
+    image = image.reducev(down.factor, kernel="lanczos3")
+    image = image.reduceh(across.factor, kernel="lanczos3")
+    return image.crop(across.skip, down.skip, piece.width, piece.height)
 
 
 def _resampled(image: Any, width: int, height: int) -> Any:
