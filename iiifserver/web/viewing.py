@@ -65,10 +65,12 @@ def zoom_settings(record: RecordPage, site: Site) -> dict[str, object] | None:
     """
     if not record["canvases"]:
         return None
+    return _zoom(record, site, opening.view(request.args, record, site))
+
+
+def _zoom(record: RecordPage, site: Site, seen: View) -> dict[str, object]:
     identifier, here, urls = record["identifier"], g.reader, site.urls()
-    seen = opening.view(request.args, record, site)
-    settings = _settings(here, site, seen)
-    return settings | {
+    return _settings(here, site, seen) | {
         "record": identifier,
         "pages": [
             {
@@ -151,16 +153,17 @@ def _image(site: Site, files: Assets) -> Response:
 def _embed(site: Site, files: Assets, identifier: str) -> Response:
     """Show a record within a page of any origin."""
     record = site.record(identifier)
-    zoom = zoom_settings(record, site)
-    if zoom is None:
+    if not record["canvases"]:
         raise NotFound(f"{identifier} has no scans yet", parameter="identifier")
-    rules = policy(site, frame_ancestors="*")
+    seen = opening.view(request.args, record, site)
+    zoom = _zoom(record, site, seen) | {"keeps_address": False}
     return page(
         "embed.html",
-        rules,
+        policy(site, frame_ancestors="*"),
         place=f"embed/{encode_identifier(identifier)}",
         record=record,
-        zoom=zoom | {"keeps_address": False} if ZOOM in files else None,
+        shown=record["canvases"][seen.shown],
+        zoom=zoom if ZOOM in files else None,
     )
 
 

@@ -491,6 +491,15 @@ def test_an_embedded_record_leads_back_and_leaves_its_frame(get):
     assert settings(get("/embed/r1"), "zoom")["keeps_address"] is False
 
 
+def test_an_embedded_record_shows_the_page_asked_for_without_scripts_too(get):
+    [plate] = [
+        each
+        for each in Elements(get("/embed/r1", canvas="2")).all("img")
+        if "alt" in each and each.get("class") == "plate"
+    ]
+    assert plate["src"] == URLS.image("r1-2", size="!800,800")
+
+
 @pytest.mark.parametrize(("identifier", "status"), [("bare", 404), ("nothing", 404)])
 def test_what_cannot_be_embedded_is_not_found(get, identifier, status):
     get(f"/embed/{identifier}", status)
