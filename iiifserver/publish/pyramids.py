@@ -6,6 +6,7 @@ thumbnails.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -46,14 +47,21 @@ class Build:
     def __call__(self) -> Path:
         """Return where the pyramid is, after making what is missing."""
         from iiifserver.image.build import build  # it loads libvips
+
+        with contextlib.suppress(FileNotFoundError, BrokenSource):  # absent, or damaged since
+            self._store()
+            return self.target
+        scan = self.scan
+        build(scan.path, scan.leaf, scan.state, self.target, self.form)
+        self._store()
+        return self.target
+
+    def _store(self) -> None:
         from iiifserver.image.storing import store
 
-        target, scan = self.target, self.scan
-        if not target.exists():
-            build(scan.path, scan.leaf, scan.state, target, self.form)
+        target = self.target
         sidecar = target.with_name(sidecar_name(target.name))
         store(target, describe_page(target), target.name, sidecar, self.form)
-        return target
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,21 @@ def test_a_sidecar_that_was_lost_is_made_again(small: Small) -> None:
     assert {name.replace(".tif", ".tiles") for name in before} <= made(small, ".tiles").keys()
 
 
+@pytest.mark.parametrize("left", [0, 5_000, -2_000])
+def test_a_damaged_pyramid_without_a_sidecar_is_made_again(left: int, small: Small) -> None:
+    small.publish(**SETTINGS)
+    (name,) = made(small)
+    path = pyramid_path(small.data, name)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:left])
+    pyramid_path(small.data, name.replace(".tif", ".tiles")).unlink()
+    small.publish(**SETTINGS)
+    assert path.read_bytes() == whole
+    source = current(small.data).images.find("b1-1")
+    assert source.stored is not None
+    assert read_stored(source.stored, path, source.identity) is not None
+
+
 def test_an_edition_that_names_no_sidecars_is_served(small: Small) -> None:
     small.publish(**SETTINGS)
     index = index_path(small.data, 1)
