@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from both_doors import BothDoors
 from flask.testing import FlaskClient
 from in_this_process import InThisProcess
 
@@ -22,7 +23,12 @@ def serve() -> Callable[..., FlaskClient]:
 
     def make(folder: Path, **settings: Any) -> FlaskClient:
         config = Config(folder=str(folder), data=folder / ".data", **settings)
-        return create_app(config, InThisProcess()).test_client()
+        app, renderer = create_app(config, InThisProcess()), InThisProcess()
+        app.test_client_class = BothDoors
+        client = app.test_client()
+        assert isinstance(client, BothDoors)
+        client.behind = create_app(config, renderer, tile_door=False).test_client()
+        return client
 
     return make
 
