@@ -13,7 +13,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-os.environ.setdefault("VIPS_CONCURRENCY", "1")  # libvips reads it once, when it is loaded
+# read once, when the library is loaded: work is divided among processes, not among threads
+os.environ.setdefault("VIPS_CONCURRENCY", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pyvips
 
