@@ -177,8 +177,10 @@ class _Levels:
         self._held: dict[Level, Any] = {}
         self._left = _HELD_BYTES
 
-    def __call__(self, path: Path, header: Header, number: int, box: Box) -> Any:
-        """Return *box* of level *number*."""
+    def __call__(
+        self, path: Path, header: Header, number: int, box: Box, *, reduced: bool = False
+    ) -> Any:
+        """Return *box* of level *number*, kept as good as it is: it may serve for other pieces."""
         level = replace(header.levels[number], scale=1)
         whole = Box(0, 0, level.width, level.height)
         size_bytes = level.width * level.height * header.bands * (1 + (header.bits > 8))
@@ -187,7 +189,7 @@ class _Levels:
             self._held[level] = read_level(path, header, number, whole).copy_memory()
         if level in self._held:
             return self._held[level].crop(*box)
-        return read_level(path, header, number, box)
+        return read_level(path, header, number, box, reduced=reduced)
 
 
 def _unscaled(crop: Crop) -> Box | None:

@@ -105,3 +105,12 @@ def test_a_file_that_went_away_is_left_to_libvips(tmp_path: Path) -> None:
     header = header_of(path)
     path.unlink()
     assert read_tiles(path, header, 0, BOXES["all"]) is None
+
+
+def test_pixels_that_are_reduced_are_nearly_those(tmp_path: Path) -> None:
+    path = pyramid(tmp_path)
+    box = BOXES["over many tiles"]
+    exact = read_tiles(path, header_of(path), 0, box).astype(int)
+    found = read_tiles(path, header_of(path), 0, box, reduced=True).astype(int)
+    assert np.abs(found.mean((0, 1)) - exact.mean((0, 1))).max() < 0.1
+    assert np.abs(found - exact).mean() < 4

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyvips
@@ -38,10 +38,19 @@ for _, _class in _LOADERS.values():
 _COLOURS = {"b-w": 1, "grey16": 1, "cmyk": 4}
 # YCbCr as JPEG and TIFF write it, Cb and Cr less 128
 _YCBCR_TO_RGB = [[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]]
-ReadLevel = Callable[[Path, Header, int, Box], Any]
 
 
-def read_level(path: Path, header: Header, number: int, box: Box) -> Any:
+class ReadLevel(Protocol):
+    """What reads the levels of a file."""
+
+    def __call__(
+        self, path: Path, header: Header, number: int, box: Box, *, reduced: bool = False
+    ) -> Any:
+        """Return *box* of level *number*; *reduced* where its pixels only serve to make fewer."""
+        ...
+
+
+def read_level(path: Path, header: Header, number: int, box: Box, *, reduced: bool = False) -> Any:
     """Return *box* of level *number*, as stored; nothing is decoded yet by those of libvips."""
     level = header.levels[number]
     match header.format:
@@ -51,8 +60,10 @@ def read_level(path: Path, header: Header, number: int, box: Box) -> Any:
             return from_samples(draw_pdf_page(path, level.page, (level.width, level.height), box))
         case "heic":
             return from_samples(read_heic(path), heic_profile(path)).crop(*box)
-        case "tiff" if (pixels := read_tiles(path, header, number, box)) is not None:
-            return from_samples(pixels)
+        case "tiff":
+            pixels = read_tiles(path, header, number, box, reduced=reduced)
+            if pixels is not None:
+                return from_samples(pixels)
     options: dict[str, Any] = {"access": "random" if level.tile_width else "sequential"}
     if header.format == "jpeg":
         options["shrink"] = level.scale

@@ -20,9 +20,12 @@ def scaled(path: Path, header: Header, plan: Plan, read: ReadLevel = read_level)
     """Return the plan's box at the plan's size, as stored: not upright; alpha respected."""
     crop = crop_for(header, plan.box, plan.width, plan.height)
     around = {piece.level: _around(crop, piece.level) for piece in crop.pieces}
-    images = {number: read(path, header, number, box) for number, box in around.items()}
+    reduced = crop.reductions is not None
+    images = {
+        number: read(path, header, number, box, reduced=reduced) for number, box in around.items()
+    }
     first, *_ = crop.pieces
-    whole = len(crop.pieces) == 1 and not crop.reductions
+    whole = len(crop.pieces) == 1 and not reduced
     if whole and first.box[2:] == (first.width, first.height):
         return images[first.level]
     alpha, kind = images[first.level].hasalpha(), images[first.level].format
