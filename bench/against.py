@@ -57,9 +57,9 @@ def _link(source: str, target: str) -> None:
 
 
 @contextlib.contextmanager
-def fresh_server(published: Published) -> Iterator[Server]:
+def fresh_server(published: Published, log: Path | None = None) -> Iterator[Server]:
     """Run our server on what was published, with no cache."""
-    with fresh(published.data) as data, servers.ours("--data", data) as server:
+    with fresh(published.data) as data, servers.ours("--data", data, log=log) as server:
         yield server
 
 
@@ -73,6 +73,7 @@ def measure(published: Published, scratch: Path, extent: Extent) -> list[Figure]
     starts: dict[str, Callable[[], AbstractContextManager[Server]]] = {
         "nginx": lambda: servers.nginx(files, scratch),
         "ours": lambda: fresh_server(published),
+        "ours, logging": lambda: fresh_server(published, scratch / "access.log"),
         "iipimage": lambda: servers.iipimage(published.pyramids, scratch),
     }
     found: Found = defaultdict(list)
@@ -89,6 +90,7 @@ def measure(published: Published, scratch: Path, extent: Extent) -> list[Figure]
         *_turned(found),
         *_stored(found),
         *_regions(found),
+        *_logging(found),
         *_strangers(found),
     ]
 
@@ -101,7 +103,7 @@ def _round(
     # iipimage needs a hundred times as long: a part tells as much
     yield "mix, first pass", load.once(server, mix if name != "iipimage" else mix[: extent.turned])
     yield "mix", load.again(server, mix, extent.seconds)
-    if name == "nginx":
+    if name in ("nginx", "ours, logging"):
         return
     for kind, ending in TURNED.items():
         paths = asking.mix(scans, ending, seed=number)[: extent.turned]
@@ -166,6 +168,12 @@ def _stored(found: Found) -> Iterator[Figure]:
     for what in ("thumbnails", "info.json"):
         yield middle(f"{what}: ours", _cpu(found, "ours", what), "us CPU")
         yield _price(found, what)
+
+
+def _logging(found: Found) -> Iterator[Figure]:
+    one, other = _cpu(found, "ours, logging", "mix"), _cpu(found, "ours", "mix")
+    more = [with_log - without for with_log, without in zip(one, other, strict=True)]
+    yield middle("access log: a line more on each tile", more, "us CPU")
 
 
 def _price(found: Found, what: str) -> Figure:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 WORKERS = 2
@@ -90,14 +91,14 @@ def install(packages: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def ours(
-    *arguments: object, settings: Mapping[str, object] | None = None, workers: int = WORKERS
-) -> Iterator[Server]:
-    """Run `iiifserver serve` with these arguments and settings."""
+def ours(*arguments: object, log: Path | None = None) -> Iterator[Server]:
+    """Run `iiifserver serve` with these arguments; its access log goes to *log* if there is one."""
     command = [sys.executable, "-m", "iiifserver.cli", "serve", *map(str, arguments)]
-    command += ["--port", str(port := _free_port()), "--workers", str(workers)]
-    named = {f"IIIFSERVER_{name.upper()}": str(each) for name, each in (settings or {}).items()}
-    with _running(command, environment=named) as pid:
+    command += ["--port", str(port := _free_port()), "--workers", str(WORKERS)]
+    environment = {"IIIFSERVER_ACCESS_LOG": "true" if log else "false"}
+    with contextlib.ExitStack() as stack:
+        errors = stack.enter_context(log.open("w")) if log else None
+        pid = stack.enter_context(_running(command, environment=environment, stderr=errors))
         yield _ready(Server(f"http://127.0.0.1:{port}", (pid,)), "/health")
 
 
@@ -175,12 +176,14 @@ def _running(
     command: Sequence[str],
     environment: Mapping[str, str] | None = None,
     stdin: socket.socket | int = subprocess.DEVNULL,
+    stderr: IO[str] | None = None,
 ) -> Iterator[int]:
     process = subprocess.Popen(
         command,
         env={**os.environ, **(environment or {})},
         stdin=stdin,
         stdout=subprocess.DEVNULL,
+        stderr=stderr,
         # ^C is for the program that measures, which then ends its servers
         start_new_session=True,
     )
