@@ -154,26 +154,32 @@ class Listed:
         return self
 
 
+class Names(NamedTuple):
+    """What is in a folder, in natural order; the pages of documents are not among the images."""
+
+    images: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class _Table:
     """What one scan of a folder found: files by name, images by their stem, in natural order."""
 
     files: Mapping[str, Path]
     stems: Mapping[str, list[str]]
-    names: tuple[str, ...]
-    documents: tuple[str, ...]
+    names: Names
 
     @classmethod
     def of(cls, files: Mapping[str, Path]) -> _Table:
-        names, documents = [], []
+        images, documents = [], []
         stems: dict[str, list[str]] = {}
         for name in files:
             if _is_document(name):
                 documents.append(name)
             else:
-                names.append(name)
+                images.append(name)
                 stems.setdefault(name[: name.rindex(".")], []).append(name)
-        return cls(files, stems, tuple(names), tuple(documents))
+        return cls(files, stems, Names(tuple(images), tuple(documents)))
 
     def find(self, name: str) -> Source:
         path = self.files.get(name)
@@ -239,19 +245,11 @@ class Folder:
         """Return what was found; the same object while nothing changed."""
         return self._table
 
-    def names(self) -> tuple[str, ...]:
-        """Return the identifiers of all images but those in documents, in natural order."""
-        return self.listed()[0]
-
-    def listed(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the names of all images and of all documents, in natural order.
-
-        They are the same objects while nothing changed.
-        """
+    def names(self) -> Names:
+        """Return the names of all images and documents; the same object while nothing changed."""
         if self._clock() >= self._next_scan:
             self.scan()
-        table = self._table
-        return table.names, table.documents
+        return self._table.names
 
     def scan(self) -> None:
         """Read the folder anew, unless another thread is about it; a folder that is gone is empty.

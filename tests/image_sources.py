@@ -12,6 +12,7 @@ Tiles are 128 pixels wide, so that small pictures have edges too.
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,19 @@ from PIL import Image, ImageCms, ImageDraw
 
 TILE = 128
 ORIENTATION_TAG = 0x0112
+# 64 x 48, quarters blue, red / red, white, turned by its `irot`; drawn for this test, HEVC
+TURNED_HEIC = base64.b64decode("""
+AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAYdtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAA
+AAAAAAAAACJpbG9jAAAAAERAAAEAAQAAAAABqwABAAAAAAAAAKAAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABo
+dmMxAAAAAA5waXRtAAAAAAABAAABB2lwcnAAAADmaXBjbwAAAHZodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEA
+GEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq5Ka5uAhoMCAAAAMDIAAA
+AwAhYgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAoY2xhcAAAAEAAAAAB
+AAAAMAAAAAEAAAAAAAAAAv////AAAAACAAAAEHBpeGkAAAAAAwgICAAAAAlpcm90AwAAABlpcG1hAAAAAAAAAAEAAQaB
+AgMFhIYAAACobWRhdAAAAJwoAa8O4OgzAEl6/UU1//dJ+Q+DEObhHONg9vW/fEVP/4NwpdIvAMqZlubf8wj8sRrn9G55
+DlsRf2NWh3BKDn0juxbkD8Igq3k4ZbG+JKQlkY5w/wrnh3rlcclBvLJ6ZepJXzVjBKuetCRNU3ouGmABYXRPI8MPq+EZ
+4u8xkCVuPUNTHGBLK785TWi6MQTCg9wOC/7z7eEXMtxAXxg=
+""")
+
 Write = Callable[[Image.Image, Path], None]
 
 # how a reader turns the stored picture upright; EXIF 2.32, tag 0x0112

@@ -102,7 +102,7 @@ def _walled(factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("hidden", [".hidden.tif", ".cache/one.tif", "a/.b/c.tif", ".data/x.tif"])
 def test_hidden_files_and_folders_are_absent(tmp_path, hidden):
     folder = Folder(put(tmp_path, hidden, "shown.tif"))
-    assert list(folder.names()) == ["shown.tif"]
+    assert list(folder.names().images) == ["shown.tif"]
     refusal(folder, hidden)
     refusal(folder, hidden.removesuffix(".tif"))
 
@@ -116,7 +116,7 @@ def test_links_that_lead_out_are_absent_and_those_inside_work(shelf):
     (shelf / "round").symlink_to(shelf)
     (shelf / "again.jpg").symlink_to(shelf / "one.jpg")
     folder = Folder(shelf)
-    assert sorted(folder.names()) == ["a/b.tif", "again.jpg", "one.jpg"]
+    assert sorted(folder.names().images) == ["a/b.tif", "again.jpg", "one.jpg"]
     assert folder.find("again.jpg").read(0, 6) == b"folder"
     for identifier in ("out.tif", "up/secret.tif", "root/etc/x.tif", "nothing.tif", "circle.tif"):
         refusal(folder, identifier)
@@ -170,36 +170,36 @@ def test_a_name_that_is_not_utf8_is_absent(tmp_path):
         (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.tif"))).write_bytes(b"x")
     except OSError:
         pytest.skip("this file system takes only UTF-8")
-    assert list(Folder(tmp_path).names()) == ["good.tif"]
+    assert list(Folder(tmp_path).names().images) == ["good.tif"]
 
 
 @pytest.mark.parametrize(
     "ending", ["TIF", "tiff", "JPG", "jpeg", "png", "webp", "avif", "gif", "jp2", "j2k", "ptif"]
 )
 def test_endings_of_images_are_known_in_any_case(tmp_path, ending):
-    assert list(Folder(put(tmp_path, f"x.{ending}")).names()) == [f"x.{ending}"]
+    assert list(Folder(put(tmp_path, f"x.{ending}")).names().images) == [f"x.{ending}"]
 
 
 @pytest.mark.parametrize("name", ["x.txt", "x.svg", "x.pdf", "x.xlsx", "tif", "x.tif.part", "x.py"])
 def test_other_files_are_absent(tmp_path, name):
-    assert list(Folder(put(tmp_path, name)).names()) == []
+    assert list(Folder(put(tmp_path, name)).names().images) == []
 
 
 def test_a_folder_called_like_an_image_is_no_image(tmp_path):
     put(tmp_path, "box.tif/page.tif")
     folder = Folder(tmp_path)
-    assert list(folder.names()) == ["box.tif/page.tif"]
+    assert list(folder.names().images) == ["box.tif/page.tif"]
     refusal(folder, "box.tif")
 
 
 def test_a_pipe_called_like_an_image_is_no_image(tmp_path):
     os.mkfifo(tmp_path / "pipe.tif")
-    assert list(Folder(tmp_path).names()) == []
+    assert list(Folder(tmp_path).names().images) == []
 
 
 def test_names_are_in_natural_order(tmp_path):
     names = ["page 9.tif", "page 10.tif", "Page 11.tif", "page 2/1.tif", "page 10/1.tif"]
-    assert list(Folder(put(tmp_path, *names)).names()) == [
+    assert list(Folder(put(tmp_path, *names)).names().images) == [
         "page 2/1.tif",
         "page 9.tif",
         "page 10.tif",
@@ -285,18 +285,18 @@ def test_a_folder_that_is_gone_is_empty(shelf: Path) -> None:
     clock.now += 3
     with pytest.raises(NotFound):
         folder.find("one.jpg")
-    assert folder.names() == ()
+    assert folder.names() == ((), ())
 
 
 def test_a_link_to_what_is_hidden_leads_nowhere(shelf: Path) -> None:
     put(shelf, ".drafts/secret.png")
     (shelf / "open").symlink_to(shelf / ".drafts")
-    assert [name for name in Folder(shelf).names() if "secret" in name] == []
+    assert [name for name in Folder(shelf).names().images if "secret" in name] == []
 
 
 def test_a_name_that_no_address_can_hold_is_absent(shelf: Path) -> None:
     put(shelf, "two\nlines.png")
-    assert [name for name in Folder(shelf).names() if "lines" in name] == []
+    assert [name for name in Folder(shelf).names().images if "lines" in name] == []
 
 
 def test_a_source_knows_when_its_file_was_replaced(shelf: Path) -> None:
@@ -337,7 +337,7 @@ def test_a_table_is_the_same_until_names_may_mean_other_files(shelf: Path) -> No
 
 def test_a_pdf_is_as_a_folder_of_its_pages(tmp_path: Path) -> None:
     folder = Folder(put(tmp_path, "a/x.pdf", "a/Y.PDF", "a/x.jpg", "z.heic"))
-    assert folder.listed() == (("a/x.jpg", "z.heic"), ("a/x.pdf", "a/Y.PDF"))
+    assert folder.names() == (("a/x.jpg", "z.heic"), ("a/x.pdf", "a/Y.PDF"))
     found = folder.find("a/x.pdf/12")
     assert (found.identifier, found.leaf, found.path.name) == ("a/x.pdf/12", 11, "x.pdf")
     assert folder.find("a/x").identifier == "a/x.jpg"  # the stem of an image, not of a document

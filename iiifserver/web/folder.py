@@ -21,7 +21,7 @@ from iiifserver.image.job import Renderer, bytes_of
 from iiifserver.image.plan import Dimensions
 from iiifserver.image.service import Images
 from iiifserver.presentation.parts import MEDIA_TYPES
-from iiifserver.sources import Folder
+from iiifserver.sources import Folder, Names
 from iiifserver.urls import PresentationPath, Urls
 
 from .presentation import Found, Held, Pages
@@ -101,7 +101,7 @@ class Shelf:
         self._images = images
         self._renderer = renderer
         self._urls = urls
-        self._shelved: tuple[tuple[str, ...], dict[str, _Shelved]] = ((), {})
+        self._shelved: tuple[Names, dict[str, _Shelved]] = (Names(), {})
         self._manifests: Memory[FolderManifest, bytes] = Memory(_MOST_BYTES, len)
 
     def site(self) -> Site:
@@ -155,9 +155,9 @@ class Shelf:
 
     def _shelves(self) -> dict[str, _Shelved]:
         names, tree = self._shelved
-        now, documents = self._folder.listed()
+        now = self._folder.names()
         if now is not names:
-            tree = _tree(now, documents)
+            tree = _tree(now)
             self._shelved = (now, tree)
         return tree
 
@@ -211,9 +211,9 @@ class _Pictures(Sequence[Picture]):
         return Picture(name, PurePosixPath(name).name)
 
 
-def _tree(names: Sequence[str], documents: Sequence[str]) -> dict[str, _Shelved]:
-    tree = {document: _Shelved(document=True) for document in documents}
-    for name in names:
+def _tree(names: Names) -> dict[str, _Shelved]:
+    tree = {document: _Shelved(document=True) for document in names.documents}
+    for name in names.images:
         folder, _, _ = name.rpartition("/")
         tree.setdefault(folder, _Shelved()).images.append(name)
     for folder in list(tree):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import pyvips
-from image_sources import KINDS, make, picture, shown, white
+from image_sources import KINDS, TURNED_HEIC, make, picture, shown, white
 from PIL import Image
 from pixels import as_srgb, asked, cmyk_profile, difference, seen, served, tiles_of
 
@@ -29,18 +28,6 @@ from iiifserver.sources import identity_of
 
 SMALL = Form(tile=128)
 P3 = bytes(pyvips.Image.profile_load("p3"))
-# 64 x 48, quarters blue, red / red, white, turned by its `irot`; drawn for this test, HEVC
-TURNED_HEIC = base64.b64decode("""
-AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAYdtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAA
-AAAAAAAAACJpbG9jAAAAAERAAAEAAQAAAAABqwABAAAAAAAAAKAAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABo
-dmMxAAAAAA5waXRtAAAAAAABAAABB2lwcnAAAADmaXBjbwAAAHZodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEA
-GEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq5Ka5uAhoMCAAAAMDIAAA
-AwAhYgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAoY2xhcAAAAEAAAAAB
-AAAAMAAAAAEAAAAAAAAAAv////AAAAACAAAAEHBpeGkAAAAAAwgICAAAAAlpcm90AwAAABlpcG1hAAAAAAAAAAEAAQaB
-AgMFhIYAAACobWRhdAAAAJwoAa8O4OgzAEl6/UU1//dJ+Q+DEObhHONg9vW/fEVP/4NwpdIvAMqZlubf8wj8sRrn9G55
-DlsRf2NWh3BKDn0juxbkD8Igq3k4ZbG+JKQlkY5w/wrnh3rlcclBvLJ6ZepJXzVjBKuetCRNU3ouGmABYXRPI8MPq+EZ
-4u8xkCVuPUNTHGBLK785TWi6MQTCg9wOC/7z7eEXMtxAXxg=
-""")
 
 
 def made(scan: Path, leaf: int = 0, form: Form = SMALL) -> Path:
