@@ -11,7 +11,6 @@ import hashlib
 import os
 import shutil
 import struct
-import tempfile
 import threading
 import time
 import zlib
@@ -35,6 +34,7 @@ _TOUCHED_S = 60.0  # the time of use is written no oftener: many read the same t
 _ABANDONED_S = 3_600.0
 _BLOCK_BYTES = 4_096  # what a file system gives even to the smallest
 _FILLING, _AFTER = 0.95, 0.9  # of its bounds: when a directory is swept, and what it holds then
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 _ASIDE, _GONE = ".aside-", ".gone-"
 
 
@@ -224,11 +224,12 @@ def write(body: bytes, path: Path) -> Place:
     Raises:
         OSError: it cannot be written; nothing is left of it.
     """
+    aside = f"{path.parent}/{_ASIDE}{os.urandom(8).hex()}"
     try:
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=_ASIDE)
+        handle = os.open(aside, _NEW, 0o600)
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=_ASIDE)
+        handle = os.open(aside, _NEW, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(_HEAD.pack(_MARK, zlib.crc32(body), len(body)))

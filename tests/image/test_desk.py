@@ -20,8 +20,8 @@ from iiifserver.errors import BadRequest, BrokenSource, Busy, SetAside, TookTooL
 from iiifserver.image.broker import Bounds
 from iiifserver.image.broker.desk import Desk
 from iiifserver.image.broker.lanes import MOST_BACKGROUND, Flight, Lane
-from iiifserver.image.broker.messages import Answer, Ask, of_value, result_of
-from iiifserver.image.broker.seat import Failed
+from iiifserver.image.broker.messages import Answer, Ask, Outcome, of_value, result_of
+from iiifserver.image.broker.seat import Failed, Land
 
 SMALL_MS, WHOLE_MS = 5.0, 1000.0
 GiB = 1 << 30
@@ -35,22 +35,24 @@ class PlayedSeat:
         self.flight: Flight | None = None
         self.started = True
         self.jobs = 0
-        self.working: dict[bytes, asyncio.Future[tuple[Answer, bytes]]] = {}
-        self.keeps: list[Path | None] = []
+        self.working: dict[bytes, Callable[[Outcome | Failed], None]] = {}
+        self.keeps: list[str | None] = []
 
     async def ready(self) -> bool:
         return True
 
-    async def run(self, job: bytes, keep: Path | None, limit_s: float) -> tuple[Answer, bytes]:
+    def fly(self, flight: Flight, land: Land) -> None:
         self.jobs += 1
-        self.keeps.append(keep)
-        if job.startswith(b"\x80"):  # a job of the desk's own
-            return Answer("bytes"), pickle.loads(job).run()
-        self.working[job] = asyncio.get_running_loop().create_future()
-        try:
-            return await self.working[job]
-        finally:
-            del self.working[job]
+        self.keeps.append(flight.keep)
+
+        def landed(what: Outcome | Failed) -> None:
+            del self.working[flight.job]
+            land(self, flight, what)
+
+        self.working[flight.job] = landed
+        if flight.job.startswith(b"\x80"):  # a job of the desk's own
+            made = pickle.loads(flight.job).run()
+            asyncio.get_running_loop().call_soon(landed, (Answer("bytes"), made))
 
     async def end(self) -> None:
         self.started = False
@@ -81,8 +83,14 @@ class Play:
         """Ask for a job and come as far as one comes without an answer."""
 
         async def result() -> Any:
+            answered: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
             ask = self.ask(key, cost_ms, **about)
-            return result_of(*await self.desk.render(ask, key.encode()))
+            waiter = self.desk.render(ask, key.encode(), answered.set_result)
+            try:
+                return result_of(*await answered)
+            except asyncio.CancelledError:
+                self.desk.leave(waiter)
+                raise
 
         task = asyncio.create_task(result())
         await settled()
@@ -97,13 +105,13 @@ class Play:
 
     async def end(self, key: str, outcome: object = None, **about: Any) -> None:
         """Let the job *key* end: with an answer, or with the failure of its process."""
-        [working] = [s.working[key.encode()] for s in self.seats if key.encode() in s.working]
+        [landed] = [s.working[key.encode()] for s in self.seats if key.encode() in s.working]
         if isinstance(outcome, Failed):
-            working.set_exception(outcome)
+            landed(outcome)
         elif outcome is None:
-            working.set_result((Answer("bytes", **about), f"made {key}".encode()))
+            landed((Answer("bytes", **about), f"made {key}".encode()))
         else:
-            working.set_result(of_value(outcome, **about))
+            landed(of_value(outcome, **about))
         await settled()
 
 
@@ -296,7 +304,7 @@ async def test_background_jobs_run_one_at_a_time_and_once(caplog: pytest.LogCapt
     for key in ("a", "b", "c"):
         await play.end(key)
     assert [record.message for record in caplog.records] == [
-        "background 1 of 3: a",
+        "background 1 of 1: a",
         "background 2 of 3: b",
         "background 3 of 3: c",
     ]
@@ -359,10 +367,10 @@ async def test_pictures_are_kept_until_there_is_no_room_and_then_the_directory_i
     await settled()
     assert play.desk.state().kept_entries == 90
     for number in range(6):
-        await play.render(str(number), keep=path)
+        await play.render(str(number), keep=str(path))
         await play.end(str(number), kept_bytes=5)
     assert play.desk.state().kept_entries == 90  # swept again: what was kept is told, not there
-    assert all(keep == path for seat in play.seats for keep in seat.keeps if keep)
+    assert all(keep == str(path) for seat in play.seats for keep in seat.keeps if keep)
 
 
 @played
@@ -370,17 +378,17 @@ async def test_nothing_is_kept_beyond_the_bounds(tmp_path: Path) -> None:
     play = Play(derived=Directory(tmp_path, 3 * 4096, 100))
     await play.render("whole", WHOLE_MS)  # sweeping has to wait for it
     for number in range(6):
-        await play.render(str(number), keep=tmp_path / "x")
+        await play.render(str(number), keep="x")
         await play.end(str(number), kept_bytes=1)
     keeps = [keep for seat in play.seats for keep in seat.keeps if seat.lanes == ("small",)]
-    assert keeps == [tmp_path / "x"] * 3 + [None] * 3
+    assert keeps == ["x"] * 3 + [None] * 3
 
 
 @played
 async def test_a_disk_that_is_full_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     play = Play()
     for complaint in ("No space left", "No space left", "", "No space left"):
-        await play.render("a", keep=Path("x"))
+        await play.render("a", keep="x")
         await play.end("a", complaint=complaint)
     assert [r.message for r in caplog.records] == [
         "made pictures cannot be kept: No space left"

@@ -7,8 +7,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from iiifserver.cache import Held
 from iiifserver.errors import BrokenSource, Busy, RequestError, SetAside, TookTooLong
@@ -16,8 +15,8 @@ from iiifserver.image.job import State
 
 from .aside import Harm
 from .bounds import Bounds
-from .lanes import LANES, MOST_BACKGROUND, Flight, Lane, Lanes, lane_for
-from .messages import Answer, Ask, ask_for, of_value
+from .lanes import LANES, MOST_BACKGROUND, Flight, Lane, Lanes, Waiter, lane_for
+from .messages import Answer, Ask, Outcome, ask_for, of_value
 from .seat import Failed, Seat
 from .sweep import Sweep, held_of
 
@@ -27,8 +26,6 @@ _KILLS = 2
 _MOST_WAIT_S = 600
 _REST_S = 60.0
 _log = logging.getLogger("iiifserver.image.broker")
-
-Outcome = tuple[Answer, bytes]
 
 
 class Desk:
@@ -54,32 +51,50 @@ class Desk:
         self._background_done = 0
         self._held = Held(0, 0)
         self._complaint = ""
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._resting: asyncio.Task[None] | None = None
 
     async def warm(self) -> None:
-        """Start the processes for requests, and return when the first takes jobs."""
+        """Start the processes for requests, and return when all of them take jobs."""
         self._sweep()
-        small, *others = (seat for seat in self._seats if "background" not in seat.lanes)
-        for seat in others:
-            self._spawn(seat.ready())
-        await small.ready()
+        requests = [seat for seat in self._seats if "background" not in seat.lanes]
+        await asyncio.gather(*(seat.ready() for seat in requests))
 
-    async def render(self, ask: Ask, job: bytes) -> Outcome:
-        """Return what becomes of *job*, or of the equal one that is on its way."""
+    def render(self, ask: Ask, job: bytes, reply: Callable[[Outcome], None]) -> Waiter | None:
+        """Have *reply* called once, with what becomes of *job* or the equal one on its way.
+
+        Return who waits, to be able to `leave`; None where nobody has to.
+        """
         try:
             flight = self._flights.get(ask.key)
             lane = flight.lane if flight else lane_for(ask.cost_ms)
-            self._check_room(lane, ask)
+            self._check_room(lane)
             if flight is None:
                 self._check_harm(ask)
                 self._check_time(lane, ask)
                 flight = self._board(ask, job, lane, self._bounds.timeout_s)
             else:
                 self._join(flight)
-            return await self._wait(flight, ask.start_by)
         except RequestError as error:
-            self._counts["refused"] += 1
-            return of_value(error)
+            self._refuse(error, reply)
+            return None
+        waiter = Waiter(flight, reply)
+        loop, patience_s = asyncio.get_running_loop(), ask.start_by - time.monotonic()
+        waiter.timer = loop.call_later(max(patience_s, 0), self._late, waiter)
+        flight.waiters.append(waiter)
+        self._waiters[flight.lane] += 1
+        self._dispatch()
+        return waiter
+
+    def leave(self, waiter: Waiter) -> None:
+        """Take notice that *waiter* wants nothing any more."""
+        flight = waiter.flight
+        if waiter.timer:
+            waiter.timer.cancel()
+        flight.waiters.remove(waiter)
+        self._waiters[flight.lane] -= 1
+        if not flight.waiters and flight.began_at is None and flight.lane != "background":
+            self._lanes.remove(flight)
+            del self._flights[flight.key]
 
     def begin(self, ask: Ask, job: bytes) -> bool:
         """Have *job* run when there is time; return whether it will be, or is already."""
@@ -90,6 +105,7 @@ class Desk:
             return False
         limit_s = max(_BACKGROUND_TIMES * ask.cost_ms / 1000, self._bounds.timeout_s)
         self._board(ask, job, "background", limit_s)
+        self._dispatch()
         return True
 
     def state(self) -> State:
@@ -107,16 +123,15 @@ class Desk:
 
     async def close(self) -> None:
         """End all processes; whoever still waits is told to come back."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         for flight in self._flights.values():
-            flight.done.set_result(of_value(Busy("the server is being stopped")))
+            for waiter in flight.waiters:
+                waiter.answer(of_value(Busy("the server is being stopped")))
+            flight.waiters.clear()
         await asyncio.gather(*(seat.end() for seat in self._seats))
 
     # -- who is let in
 
-    def _check_room(self, lane: Lane, ask: Ask) -> None:
+    def _check_room(self, lane: Lane) -> None:
         places = self._bounds.places
         whole = self._waiters["whole"] >= math.ceil(places * _WHOLE_SHARE)
         if self._waiters.total() >= places or (lane == "whole" and whole):
@@ -142,6 +157,10 @@ class Desk:
         seats = sum(lane in seat.lanes for seat in self._seats)
         return self._lanes.wait_s(lane, seats, self._running(), time.monotonic())
 
+    def _refuse(self, error: RequestError, reply: Callable[[Outcome], None]) -> None:
+        self._counts["refused"] += 1
+        reply(of_value(error))
+
     def _running(self) -> Iterator[Flight]:
         return (seat.flight for seat in self._seats if seat.flight)
 
@@ -150,12 +169,10 @@ class Desk:
     def _board(
         self, ask: Ask, job: bytes, lane: Lane, limit_s: float, *, first: bool = False
     ) -> Flight:
-        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         keep = ask.keep if self._has_room() else None
-        flight = Flight(ask.name, ask.key, ask.source, ask.cost_ms, keep, job, lane, limit_s, done)
+        flight = Flight(ask.name, ask.key, ask.source, ask.cost_ms, keep, job, lane, limit_s)
         self._flights[ask.key] = flight
         self._lanes.add(flight, first=first)
-        self._dispatch()
         return flight
 
     def _join(self, flight: Flight) -> None:
@@ -164,65 +181,57 @@ class Desk:
             self._lanes.remove(flight)  # of the background: somebody waits for it now
             self._lanes.add(flight, first=True)
 
-    async def _wait(self, flight: Flight, start_by: float) -> Outcome:
-        self._waiters[flight.lane] += 1
-        flight.waiters += 1
-        try:
-            await asyncio.wait([flight.done], timeout=max(start_by - time.monotonic(), 0))
-            if not flight.done.done() and flight.began_at is not None:
-                await asyncio.wait([flight.done], timeout=self._bounds.timeout_s)
-            if flight.done.done():
-                return flight.done.result()
-            why = f"{flight.name}: other pictures took all the time that this one could wait"
-            raise Busy(why, retry_after_s=_shown(self._wait_s(flight.lane)))
-        finally:
-            self._waiters[flight.lane] -= 1
-            flight.waiters -= 1
-            if not flight.waiters and flight.began_at is None and flight.lane != "background":
-                self._lanes.remove(flight)
-                del self._flights[flight.key]
+    def _late(self, waiter: Waiter) -> None:
+        """End the patience of *waiter*, or begin the time of what has begun."""
+        flight = waiter.flight
+        if flight.began_at is not None:
+            loop = asyncio.get_running_loop()
+            waiter.timer = loop.call_later(self._bounds.timeout_s, self._give_up, waiter)
+        else:
+            self._give_up(waiter)
+
+    def _give_up(self, waiter: Waiter) -> None:
+        self.leave(waiter)
+        why = f"{waiter.flight.name}: other pictures took all the time that this one could wait"
+        wait_s = self._wait_s(waiter.flight.lane)
+        self._refuse(Busy(why, retry_after_s=_shown(wait_s)), waiter.reply)
 
     # -- who works
 
     def _dispatch(self) -> None:
         """Give every process that is free the next job of its lanes, running ones first."""
-        for seat in sorted(self._seats, key=lambda seat: not seat.started):
+        for seat in sorted(self._seats, key=_by_readiness):
             flight = None if seat.flight else self._lanes.take(seat.lanes)
             if flight:
                 seat.flight = flight
                 flight.began_at = time.monotonic()
-                self._spawn(self._fly(seat, flight))
+                self._counts["started"] += 1
+                if flight.lane == "background":
+                    self._announce(flight)
+                seat.fly(flight, self._land)
 
-    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _fly(self, seat: Seat, flight: Flight) -> None:
-        self._counts["started"] += 1
-        if flight.lane == "background":
-            waiting = self._lanes.count("background")
-            done = self._background_done
-            _log.info("background %d of %d: %s", done + 1, done + 1 + waiting, flight.name)
-        outcome = of_value(Busy("the server is being stopped"))
-        try:
-            outcome = await seat.run(flight.job, flight.keep, flight.limit_s)
-        except Failed as failure:
-            outcome = of_value(self._explained(failure, flight))
-        finally:
-            seat.flight = None
-            del self._flights[flight.key]
-            flight.done.set_result(outcome)
+    def _land(self, seat: Seat, flight: Flight, what: Outcome | Failed) -> None:
+        """Give what became of *flight* to all who wait, and *seat* to the next."""
+        seat.flight = None
+        del self._flights[flight.key]
+        outcome = of_value(self._explained(what, flight)) if isinstance(what, Failed) else what
+        self._waiters[flight.lane] -= len(flight.waiters)
+        for waiter in flight.waiters:
+            waiter.answer(outcome)
         self._note(flight, outcome[0])
         self._dispatch()
         if seat.lanes == ("background",):
-            self._spawn(self._rest(seat, seat.jobs))
+            loop = asyncio.get_running_loop()
+            loop.call_later(_REST_S, self._rest, seat, seat.jobs)
 
-    async def _rest(self, seat: Seat, jobs: int) -> None:
+    def _rest(self, seat: Seat, jobs: int) -> None:
         """End the process of *seat* if it had nothing to do for a while: it may be large."""
-        await asyncio.sleep(_REST_S)
         if seat.flight is None and seat.jobs == jobs:
-            await seat.end()
+            self._resting = asyncio.get_running_loop().create_task(seat.end())
+
+    def _announce(self, flight: Flight) -> None:
+        done, waiting = self._background_done, self._lanes.count("background")
+        _log.info("background %d of %d: %s", done + 1, done + 1 + waiting, flight.name)
 
     def _explained(self, failure: Failed, flight: Flight) -> RequestError:
         """Return what to tell those who wait, after noting who did it."""
@@ -287,12 +296,18 @@ class Desk:
         if ask.key not in self._flights:
             limit_s = _BACKGROUND_TIMES * self._bounds.timeout_s
             flight = self._board(ask, job, "whole", limit_s, first=True)
-            flight.done.add_done_callback(self._swept)
+            flight.waiters.append(Waiter(flight, self._swept))
+            self._waiters["whole"] += 1
+            self._dispatch()
 
-    def _swept(self, done: asyncio.Future[Outcome]) -> None:
-        answer, body = done.result()
+    def _swept(self, outcome: Outcome) -> None:
+        answer, body = outcome
         if answer.well:
             self._held = held_of(body)
+
+
+def _by_readiness(seat: Seat) -> bool:
+    return not seat.started
 
 
 def _shown(wait_s: float) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 
 from .bounds import KEY_BYTES, Terms, end_with_server, log_to_server
 from .desk import Desk
-from .messages import Ask, of_value, receive
+from .lanes import Waiter
+from .messages import Ask, Outcome, of_value, receive
 from .streams import Messages
 
 _MOST_CONNECTIONS = 1_024
@@ -28,7 +29,7 @@ class _Client(Messages):
         self._shown = bytearray()
         self._known = False
         self._clients = clients
-        self._task: asyncio.Task[None] | None = None
+        self._waiter: Waiter | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let it in, unless there are too many."""
@@ -52,22 +53,24 @@ class _Client(Messages):
 
     def arrived(self, head: Any, body: bytes) -> None:
         """Answer, when there is an answer."""
-        self._task = asyncio.get_running_loop().create_task(self._answer(head, body))
-
-    def lost(self) -> None:
-        """Nobody waits any more."""
-        self._clients.discard(self)
-        if self._task:
-            self._task.cancel()
-
-    async def _answer(self, ask: Ask, body: bytes) -> None:
+        ask: Ask = head
         match ask.wish:
             case "render":
-                self.say(*await self._desk.render(ask, body))
+                self._waiter = self._desk.render(ask, body, self._reply)
             case "begin":
                 self.say(*of_value(self._desk.begin(ask, body)))
             case "state":
                 self.say(*of_value(self._desk.state()))
+
+    def lost(self) -> None:
+        """Nobody waits any more."""
+        self._clients.discard(self)
+        if self._waiter:
+            self._desk.leave(self._waiter)
+
+    def _reply(self, outcome: Outcome) -> None:
+        self._waiter = None
+        self.say(*outcome)
 
 
 class _Parent(Messages):

@@ -7,12 +7,11 @@ none of them waits for a whole picture. Background jobs are those that nobody wa
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from .messages import Answer
+from .messages import Outcome
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,19 +29,33 @@ def lane_for(cost_ms: float) -> Lane:
 
 @dataclass(eq=False, slots=True)
 class Flight:
-    """A job on its way, and all who wait for it; `done` is never an exception, but an answer."""
+    """A job on its way, and all who wait for it."""
 
     name: str
     key: str
     source: str
     cost_ms: float
-    keep: Path | None
+    keep: str | None
     job: bytes
     lane: Lane
     limit_s: float
-    done: asyncio.Future[tuple[Answer, bytes]]
-    waiters: int = 0
+    waiters: list[Waiter] = field(default_factory=list)
     began_at: float | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Waiter:
+    """One who waits for *flight*; `reply` is called once, `timer` ends the patience."""
+
+    flight: Flight
+    reply: Callable[[Outcome], None]
+    timer: asyncio.TimerHandle | None = None
+
+    def answer(self, outcome: Outcome) -> None:
+        """Give the outcome; the waiting is over."""
+        if self.timer:
+            self.timer.cancel()
+        self.reply(outcome)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import pickle
 import socket
 import struct
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from iiifserver.errors import RequestError
@@ -17,6 +16,7 @@ from iiifserver.image.job import Job
 from iiifserver.sources import Place
 
 LENGTHS = struct.Struct(">IQ")
+_PIECE_BYTES, _MOST_PIECE_BYTES = 64 << 10, 1 << 20
 _MOST_HEAD_BYTES = 1 << 20
 _MOST_BODY_BYTES = 1 << 30
 
@@ -29,7 +29,7 @@ class Ask(NamedTuple):
     key: str = ""
     source: str = ""
     cost_ms: float = 0.0
-    keep: Path | None = None
+    keep: str | None = None
     start_by: float = 0.0
 
 
@@ -45,13 +45,17 @@ class Answer(NamedTuple):
     complaint: str = ""
 
 
+Outcome = tuple[Answer, bytes]
+
+
 def ask_for(wish: Literal["render", "begin"], job: Job, start_by: float) -> tuple[Ask, bytes]:
     """Return the message that brings *job* to the broker."""
-    head = Ask(wish, job.name, job.key, job.source, job.cost_ms, job.keep, start_by)
+    keep = str(job.keep) if job.keep else None
+    head = Ask(wish, job.name, job.key, job.source, job.cost_ms, keep, start_by)
     return head, pickle.dumps(job, pickle.HIGHEST_PROTOCOL)
 
 
-def of_value(value: object, **about: Any) -> tuple[Answer, bytes]:
+def of_value(value: object, **about: Any) -> Outcome:
     """Return the answer that is *value*: a Place, an error, or what else can be asked."""
     well = not isinstance(value, RequestError)
     return Answer("value", well, **about), pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
@@ -83,26 +87,33 @@ def send(to: socket.socket, head: object, body: bytes = b"") -> None:
 
 
 def receive(source: socket.socket) -> tuple[Any, bytes]:
-    """Wait for a message and return its head and its body.
+    """Wait for a message and return its head and its body; the other side says one at a time.
 
     Raises:
         EOFError: the other side is gone.
         TimeoutError: there was silence for longer than the socket's time.
     """
-    head_bytes, body_bytes = lengths_of(_exactly(source, LENGTHS.size))
-    head = _exactly(source, head_bytes)
-    return pickle.loads(head), bytes(_exactly(source, body_bytes))  # noqa: S301 - our own
+    held = bytearray()
+    while len(held) < LENGTHS.size:
+        held += _piece(source, _PIECE_BYTES)
+    head_bytes, body_bytes = lengths_of(held[: LENGTHS.size])
+    body_at = LENGTHS.size + head_bytes
+    missing = body_at + body_bytes - len(held)
+    while missing > 0:
+        piece = _piece(source, missing)
+        held += piece
+        missing -= len(piece)
+    if missing:
+        raise EOFError("more than a message")
+    whole = memoryview(held)
+    return pickle.loads(whole[LENGTHS.size : body_at]), bytes(whole[body_at:])  # noqa: S301 - ours
 
 
-def _exactly(source: socket.socket, length: int) -> bytearray:
-    found = bytearray(length)
-    rest = memoryview(found)
-    while rest:
-        count = source.recv_into(rest)
-        if not count:
-            raise EOFError("the other side is gone")
-        rest = rest[count:]
-    return found
+def _piece(source: socket.socket, most_bytes: int) -> bytes:
+    piece = source.recv(min(most_bytes, _MOST_PIECE_BYTES))
+    if not piece:
+        raise EOFError("the other side is gone")
+    return piece
 
 
 def lengths_of(lengths: bytes | bytearray) -> tuple[int, int]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import Future
 
 from iiifserver.image.job import Job, State
 from iiifserver.sources import Place
 
 from .bounds import Bounds
 from .desk import Desk
-from .messages import ask_for, picture_of
+from .messages import Outcome, ask_for, picture_of
 
 _GRACE_S = 5.0
 
@@ -29,9 +30,12 @@ class Pool:
     def render(self, job: Job) -> Place | bytes:
         """Return the job's result."""
         start_by = time.monotonic() + self._bounds.patience_s
-        work = self._desk.render(*ask_for("render", job, start_by))
         longest_s = self._bounds.patience_s + self._bounds.timeout_s + _GRACE_S
-        return picture_of(*asyncio.run_coroutine_threadsafe(work, self._loop).result(longest_s))
+        done: Future[Outcome] = Future()
+        self._loop.call_soon_threadsafe(
+            self._desk.render, *ask_for("render", job, start_by), done.set_result
+        )
+        return picture_of(*done.result(longest_s))
 
     def begin(self, job: Job) -> bool:
         """Have the job run some time."""

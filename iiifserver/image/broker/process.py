@@ -8,11 +8,11 @@ import os
 import socket
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 from .lanes import Lane
-from .messages import Answer
+from .messages import Outcome
 from .streams import Messages
 from .work import Terms
 
@@ -21,40 +21,23 @@ _END_S = 2.0
 _BREATH_S = 0.02
 _THRIFT = {"MALLOC_ARENA_MAX": "2", "VIPS_CONCURRENCY": "1"}  # half of the memory
 
-
-class _Pipe(Messages):
-    """The way to a render process."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.said: asyncio.Queue[tuple[Any, bytes]] = asyncio.Queue()
-
-    def arrived(self, head: Any, body: bytes) -> None:
-        """Keep what was said for who waits for it."""
-        self.said.put_nowait((head, body))
-
-    def lost(self) -> None:
-        """Tell who waits that nothing will be said any more."""
-        self.said.put_nowait((None, b""))
+Failure = Literal["died", "late", "unbegun"]
+"""The process ended, or is at work longer than it may; or it ended before it began with the job."""
 
 
-class Died(Exception):
-    """A render process ended on its own; `str` tells how."""
-
-
-class NotBegun(Exception):
-    """A render process ended, or was silent, before it began with the job that it was given."""
-
-
-class Process:
+class Process(Messages):
     """A render process, from its start to its end, with one job at a time."""
 
-    def __init__(self, process: subprocess.Popen[bytes], pipe: _Pipe, lifeline: int) -> None:
-        self._process = process
-        self._pipe = pipe
-        self._lifeline = lifeline
-        self._ready = False
+    def __init__(self, process: subprocess.Popen[bytes], lifeline: int, begun: int) -> None:
+        super().__init__()
         self.jobs = 0
+        self.ready = False
+        self._process = process
+        self._lifeline = lifeline
+        self._begun = begun
+        self._told: Callable[[Outcome | Failure], None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._started = asyncio.Event()
 
     @classmethod
     async def start(cls, lane: Lane, memory_bytes: int) -> Process:
@@ -64,77 +47,102 @@ class Process:
             OSError: this machine has no room for another process.
         """
         ours, theirs = socket.socketpair()
-        reading, lifeline = os.pipe()
+        living, lifeline = os.pipe()
+        begun, begins = os.pipe()
+        os.set_blocking(begun, False)
+        numbers = (theirs.fileno(), living, begins)
         code = "iiifserver.image.broker.work"
         try:
             process = subprocess.Popen(  # noqa: S603 - this program
-                [sys.executable, "-m", code, str(theirs.fileno()), str(reading)],
+                [sys.executable, "-m", code, *map(str, numbers)],
                 stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), reading),
+                pass_fds=numbers,
                 env=os.environ | _THRIFT | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 process_group=0,  # the terminal's ^C is the server's to handle
             )
         except OSError:
             ours.close()
             os.close(lifeline)
+            os.close(begun)
             raise
         finally:
             theirs.close()
-            os.close(reading)
+            os.close(living)
+            os.close(begins)
         loop = asyncio.get_running_loop()
-        _, pipe = await loop.create_unix_connection(_Pipe, sock=ours)
-        pipe.say(Terms(lane, memory_bytes))
-        return cls(process, pipe, lifeline)
+        _, started = await loop.create_unix_connection(
+            lambda: cls(process, lifeline, begun), sock=ours
+        )
+        started.say(Terms(lane, memory_bytes))
+        return started
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs and listens."""
-        return self._process.poll() is None and not self._pipe.transport.is_closing()
+        """Whether it listens, as far as is known."""
+        return not self.transport.is_closing()
 
-    async def ready(self) -> bool:
+    async def wait_ready(self) -> bool:
         """Return whether it takes jobs, after a wait: its start is no part of a job's time."""
-        if not self._ready:
-            with contextlib.suppress(TimeoutError, Died):
-                await self._listen(_START_S)
-                self._ready = True
-        return self._ready
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_START_S):
+                await self._started.wait()
+        return self.ready and self.alive
 
-    async def run(self, job: bytes, keep: Path | None, limit_s: float) -> tuple[Answer, bytes]:
-        """Return what became of *job*.
-
-        Raises:
-            NotBegun: it had nothing to do with the end of the process.
-            Died: the process ended instead.
-            TimeoutError: it is still at work, and has to be ended.
-        """
+    def run(
+        self,
+        job: bytes,
+        keep: str | None,
+        limit_s: float,
+        told: Callable[[Outcome | Failure], None],
+    ) -> None:
+        """Have *job* run; *told* is called once, with what became of it."""
         self.jobs += 1
-        self._pipe.say(keep, job)
-        try:
-            await self._listen(_START_S)
-        except (Died, TimeoutError) as error:
-            raise NotBegun(str(error)) from error
-        return await self._listen(limit_s)
+        self._told = told
+        self._timer = asyncio.get_running_loop().call_later(limit_s, self._tell, "late")
+        self.say(keep, job)
 
-    async def _listen(self, limit_s: float) -> tuple[Answer, bytes]:
-        async with asyncio.timeout(limit_s):
-            head, body = await self._pipe.said.get()
-        if head is None:
-            await self._gone()
-            raise Died(f"status {self._process.poll()}")
-        return head, body
+    def arrived(self, head: Any, body: bytes) -> None:
+        """Take the news that it is ready, or an answer."""
+        if self.ready:
+            self._tell((head, body))
+        self.ready = True
+        self._started.set()
+
+    def lost(self) -> None:
+        """Tell who waits that the process has ended."""
+        self._started.set()
+        self._tell("died" if self._has_begun() else "unbegun")
 
     async def end(self) -> bool:
         """End it, whatever it does; return False where the system does not let it go yet."""
         if self._lifeline >= 0:
             os.close(self._lifeline)
+            os.close(self._begun)
             self._lifeline = -1
-        self._pipe.transport.abort()
+        self.transport.abort()
         self._process.kill()
-        return await self._gone()
-
-    async def _gone(self) -> bool:
         for _ in range(int(_END_S / _BREATH_S)):
             if self._process.poll() is not None:
                 return True
             await asyncio.sleep(_BREATH_S)
         return False
+
+    @property
+    def status(self) -> str:
+        """How it ended."""
+        return f"status {self._process.poll()}"
+
+    def _tell(self, what: Outcome | Failure) -> None:
+        told, self._told = self._told, None
+        if told and self._timer:
+            self._timer.cancel()
+            told(what)
+
+    def _has_begun(self) -> bool:
+        """Return whether it began with the last job; it says so where only this looks."""
+        if self._lifeline < 0:
+            return False
+        try:
+            return len(os.read(self._begun, self.jobs)) >= self.jobs
+        except BlockingIOError:
+            return False

@@ -20,7 +20,7 @@ from iiifserver.image.job import Job
 
 from .bounds import end_with_server, give_way, limit_memory, log_to_server
 from .lanes import Lane
-from .messages import Answer, of_value, receive, send
+from .messages import Answer, Outcome, of_value, receive, send
 
 _MOMENT_S = 1.0
 _log = logging.getLogger("iiifserver.image.broker")
@@ -33,8 +33,12 @@ class Terms(NamedTuple):
     memory_bytes: int
 
 
-def main(jobs: int, lifeline: int) -> None:
-    """Work on what comes through the socket *jobs* until it or the pipe *lifeline* closes."""
+def main(jobs: int, lifeline: int, begun: int) -> None:
+    """Work on what comes through the socket *jobs* until it or the pipe *lifeline* closes.
+
+    For each job that is begun, a byte goes into the pipe *begun*: nobody reads it but after this
+    process has ended, to know whether the job had to do with it.
+    """
     end_with_server()
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     log_to_server()
@@ -46,7 +50,7 @@ def main(jobs: int, lifeline: int) -> None:
         while True:
             _wait(broker)
             keep, body = receive(broker)
-            send(broker, "begun")  # from here on, its end is the job's doing
+            os.write(begun, b".")
             send(broker, *_outcome(body, keep))
 
 
@@ -64,7 +68,7 @@ def _end_with(lifeline: int) -> None:
     os._exit(0)
 
 
-def _outcome(body: bytes, keep: Path | None) -> tuple[Answer, bytes]:
+def _outcome(body: bytes, keep: str | None) -> Outcome:
     name = "a job"
     try:
         job: Job = pickle.loads(body)  # noqa: S301 - from the broker, of our own server
@@ -83,10 +87,10 @@ def _outcome(body: bytes, keep: Path | None) -> tuple[Answer, bytes]:
     return _kept(made, keep) if keep else (Answer("bytes"), made)
 
 
-def _kept(made: bytes, keep: Path) -> tuple[Answer, bytes]:
+def _kept(made: bytes, keep: str) -> Outcome:
     """Write what was made to the disk and answer with its place; with itself, where that fails."""
     try:
-        return of_value(cache.write(made, keep), kept_bytes=len(made))
+        return of_value(cache.write(made, Path(keep)), kept_bytes=len(made))
     except FileNotFoundError:
         return Answer("bytes"), made  # its folder was purged this moment
     except OSError as error:
@@ -94,4 +98,4 @@ def _kept(made: bytes, keep: Path) -> tuple[Answer, bytes]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(*map(int, sys.argv[1:]))
