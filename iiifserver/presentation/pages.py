@@ -295,8 +295,6 @@ def _agents(exhibition: Exhibition) -> Iterator[AgentCard]:
         records = held.get(agent.identifier, [])
         yield {
             **_holder(agent, exhibition),
-            "role": _text(agent, "role"),
-            "note": _text(agent, "note"),
             "is_organiser": agent.identifier in organisers,
             "record_count": len(records),
             "records": [_ref(record) for record in records[:MOST_RECORDS_OF_AGENT]],

@@ -146,8 +146,6 @@ class ChapterPage(ChapterCard):
 class AgentCard(Holder):
     """An archive or another body in the list of them."""
 
-    role: Text
-    note: Text
     is_organiser: bool
     record_count: int
     records: list[Ref]

@@ -19,7 +19,7 @@ from iiifserver.urls import Urls
 from .assets import Assets
 from .markup import marked_up
 from .negotiation import coding_wanted
-from .pictures import confined, sources
+from .pictures import confined, in_row, sources
 from .reader import Reader, reader
 from .site import About, Site
 
@@ -60,6 +60,7 @@ def prepare(pages: Blueprint, site: Site, files: Assets) -> None:
             "marked_up": marked_up,
             "confined": confined,
             "sources": sources,
+            "in_row": in_row,
             "urls": urls,
             "local": paths,
             "home": paths.home(here.language),

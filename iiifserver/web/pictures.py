@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from iiifserver.presentation.shown import Canvas
@@ -30,6 +31,23 @@ def confined(canvas: Canvas, box: int) -> tuple[int, int]:
     width, height = canvas["width"], canvas["height"]
     scale = min(box / max(width, height), 1)
     return max(round(width * scale), 1), max(round(height * scale), 1)
+
+
+class InRow(NamedTuple):
+    """A scan in a row of equal heights: how wide it is, in tenths of its height and of the row."""
+
+    canvas: Canvas
+    tenths: int
+    percent: int
+
+
+def in_row(canvases: Sequence[Canvas]) -> list[InRow]:
+    """Return how a row of *canvases* is shared so that all of them are equally high."""
+    ratios = [canvas["width"] / canvas["height"] for canvas in canvases]
+    return [
+        InRow(canvas, min(max(round(ratio * 10), 3), 30), round(100 * ratio / sum(ratios)))
+        for canvas, ratio in zip(canvases, ratios, strict=True)
+    ]
 
 
 def sources(canvas: Canvas, urls: Urls, largest: int = BOXES[-1]) -> list[Sized]:

@@ -268,13 +268,17 @@ def test_pictures_keep_their_place_and_ask_for_sizes_that_lie_ready(browser, add
     [
         (
             "en",
-            "“草原往復書簡綴”, 12 October 1905, Archive of the Steppe, 草1文00012,"
-            f" in: Letters across the Steppe, {BASE_URL}/en/{RECORD}",
+            (
+                "“草原往復書簡綴”, 12 October 1905, Archive of the Steppe, 草1文00012,"
+                f" in: Letters across the Steppe, {BASE_URL}/en/{RECORD}"
+            ),
         ),
         (
             "ja",
-            "「草原往復書簡綴」、明治38年(1905)10月12日、草原公文書館、草1文00012、"
-            f"『草原を越えた手紙』、{BASE_URL}/ja/{RECORD}。",
+            (
+                "「草原往復書簡綴」、明治38年(1905)10月12日、草原公文書館、草1文00012、"
+                f"『草原を越えた手紙』、{BASE_URL}/ja/{RECORD}。"
+            ),
         ),
     ],
 )

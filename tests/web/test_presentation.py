@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,35 +12,15 @@ import brotli
 import orjson
 import pytest
 from flask.testing import FlaskClient
-from in_this_process import InThisProcess
 from PIL import Image
-from small_exhibition import look
 
-from iiifserver.config import Config
-from iiifserver.publish.publication import publish
-from iiifserver.web import create_app
 from iiifserver.web.negotiation import coding_wanted, version_wanted
 
-ROOT = Path(__file__).parents[2]
 BASE = "https://archive.example.org/iiif"
 P2 = "http://iiif.io/api/presentation/2/context.json"
 P3 = "http://iiif.io/api/presentation/3/context.json"
 LD = "application/ld+json;profile="
 MANIFEST = "/presentation/3/ch01-01/manifest"
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
-    """The demonstration's sheets with small scans, published below a prefix."""
-    folder = tmp_path_factory.mktemp("demo")
-    shutil.copytree(ROOT / "manifests" / "japan-mongolia", folder / "sheets")
-    for scan in sorted((ROOT / "images").glob("*/*.jpg")):
-        copy = folder / "images" / scan.parent.name / scan.name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (60, 80), (len(scan.parent.name) * 9, 90, int(scan.stem) * 40)).save(copy)
-    config = Config(data=folder / "data", base_url=BASE)
-    publish(folder / "sheets", folder / "images", config, look=look)
-    return create_app(config, InThisProcess()).test_client()
 
 
 def path_of(address: str) -> str:
