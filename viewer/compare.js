@@ -2,7 +2,7 @@
 import { addressWith, keepAddress } from './address.js';
 import { copyFrom } from './copying.js';
 import {
-  openStage, rotation, showRegion, shownRegion, turn, zoomBy,
+  openStage, rotation, showRegion, shownRegion, size, turn, zoomBy,
 } from './stage.js';
 
 const SETTLED_MS = 150;
@@ -80,7 +80,9 @@ export function compareBlock(root, settings) {
     });
     keepAddress(address);
     link.value = address;
-    panes.forEach(({ pane }, index) => { pane.dataset.view = regions[index] ?? ''; });
+    panes.forEach(({ pane, viewer }, index) => {
+      pane.dataset.view = regions[index] ?? [0, 0, ...size(viewer)];
+    });
     root.dataset.ready = 'true';
   }
 

@@ -50,7 +50,7 @@ export function zoomToPixels(viewer) {
 export function turn(viewer, degrees) {
   const wasWhole = isWhole(viewer);
   viewer.viewport.setRotation(viewer.viewport.getRotation() + degrees);
-  if (wasWhole) showRegion(viewer, null, rotation(viewer) + degrees);
+  if (wasWhole) showRegion(viewer, null);
   else viewer.viewport.applyConstraints();
 }
 
@@ -101,11 +101,19 @@ function fitting(viewer, rect) {
   return 1 / Math.max(across, down * viewer.viewport.getAspectRatio());
 }
 
+const KEYS = {
+  0: (viewer) => showRegion(viewer, null),
+  r: (viewer) => turn(viewer, 90),
+  R: (viewer) => turn(viewer, -90),
+  f() {}, // a mirrored page helps nobody
+  F() {},
+};
+
 function keepOwnKeys(viewer, event) {
-  const { key } = event.originalEvent;
-  if (key === '0') showRegion(viewer, null);
-  // a mirrored page helps nobody, and pages have buttons
-  event.preventDefaultAction ||= ['0', 'f', 'F', 'j', 'k'].includes(key);
+  const { key, ctrlKey, metaKey, altKey } = event.originalEvent;
+  if (!(key in KEYS) || ctrlKey || metaKey || altKey) return;
+  KEYS[key](viewer);
+  event.preventDefaultAction = true;
 }
 
 // Nobody is caught on the way down the page: scrolling away from a scan that is seen whole goes on.
