@@ -347,6 +347,19 @@ async def test_a_background_job_that_failed_is_not_begun_again() -> None:
 
 
 @played
+async def test_background_jobs_are_stopped_only_where_they_hang() -> None:
+    play = Play()
+    for key, cost_ms in (("quick", 1_000), ("large", 300_000)):
+        play.begin(key, cost_ms)
+    await play.render("small")
+    limits = {seat.flight.name: seat.flight.limit_s for seat in play.seats if seat.flight}
+    assert limits == {"quick": 600.0, "small": 60.0}
+    await play.end("quick")
+    limits = {seat.flight.name: seat.flight.limit_s for seat in play.seats if seat.flight}
+    assert limits == {"large": 18_000.0, "small": 60.0}
+
+
+@played
 async def test_background_jobs_are_bounded() -> None:
     play = Play()
     begun = [play.begin(str(number)) for number in range(MOST_BACKGROUND + 2)]

@@ -20,7 +20,8 @@ from .messages import Answer, Ask, Outcome, ask_for, of_value
 from .seat import Failed, Seat
 from .sweep import Sweep, held_of
 
-_BACKGROUND_TIMES = 10  # as long as it was said to take: at the lowest priority, and may be wrong
+# only what hangs is to be stopped: at the lowest priority, work takes as long as others let it
+_BACKGROUND_COSTS, _BACKGROUND_TIMEOUTS = 60, 10
 _WHOLE_SHARE = 0.75  # of the places: small jobs find some however many whole pictures are asked
 _KILLS = 2
 _MOST_WAIT_S = 600
@@ -103,7 +104,8 @@ class Desk:
         full = self._lanes.count("background") >= MOST_BACKGROUND
         if full or self._failures.is_aside(ask.key) or self._is_aside(ask):
             return False
-        limit_s = max(_BACKGROUND_TIMES * ask.cost_ms / 1000, self._bounds.timeout_s)
+        limit_s = _BACKGROUND_TIMEOUTS * self._bounds.timeout_s
+        limit_s = max(_BACKGROUND_COSTS * ask.cost_ms / 1000, limit_s)
         self._board(ask, job, "background", limit_s)
         self._dispatch()
         return True
@@ -294,7 +296,7 @@ class Desk:
             return
         ask, job = ask_for("begin", Sweep(derived), 0)
         if ask.key not in self._flights:
-            limit_s = _BACKGROUND_TIMES * self._bounds.timeout_s
+            limit_s = _BACKGROUND_TIMEOUTS * self._bounds.timeout_s
             flight = self._board(ask, job, "whole", limit_s, first=True)
             flight.waiters.append(Waiter(flight, self._swept))
             self._waiters["whole"] += 1
