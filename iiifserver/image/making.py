@@ -133,8 +133,8 @@ class BuildPyramid:
 
     @property
     def source(self) -> str:
-        """The file and its identity."""
-        return f"{self.path} {self.state}"
+        """The making of a pyramid of the file: where that kills, pictures of it may be made."""
+        return self.key
 
     @property
     def cost_ms(self) -> float:

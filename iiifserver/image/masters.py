@@ -35,7 +35,7 @@ _MOST_PAGES = 20_000  # whose headers are kept in memory
 _MOST_ASKED = 10_000
 _ASK_EVERY_S = 10.0
 _PATIENCE_MS = 600.0  # a picture that takes no longer is made directly
-_MOST_TIMES = 4  # as long may the pyramid take, which answers all that follows
+_MOST_TIMES = 2  # so many times as long may the pyramid take, which answers all that follows
 
 
 class Masters:
@@ -151,6 +151,9 @@ class Masters:
             return False
         if not self._renderer.begin(job):
             return False
+        first = self._renderer.state().running_background
+        if first and job.name not in first:
+            return False  # who knows how long that of another scan takes
         try:
             self._renderer.render(job)
         except RequestError:

@@ -14,6 +14,7 @@ from PIL import Image
 from iiifserver.config import Config
 from iiifserver.errors import BrokenSource, NotFound
 from iiifserver.image import making
+from iiifserver.image.job import State
 from iiifserver.image.kept import PYRAMID, SIDECAR, Kept
 from iiifserver.image.making import BuildPyramid, Contents, StoreTiles, headers_of
 from iiifserver.image.masters import FOLDER, Masters
@@ -28,6 +29,7 @@ class Renderer:
     def __init__(self) -> None:
         self.waiting: dict[str, Any] = {}
         self.refuses = False
+        self.busy_with = ""
 
     def render(self, job: Any) -> bytes:
         self.waiting.pop(job.key, None)
@@ -38,8 +40,8 @@ class Renderer:
             self.waiting.setdefault(job.key, job)
         return not self.refuses
 
-    def state(self) -> Any:
-        raise NotImplementedError
+    def state(self) -> State:
+        return State(running_background=(self.busy_with,) if self.busy_with else ())
 
     def work(self) -> None:
         while self.waiting:
@@ -250,34 +252,45 @@ def plan_of(source: Source, masters: Masters, region: str) -> Any:
     return make_plan(request, Dimensions(header.width, header.height), Limits())
 
 
-def test_a_picture_that_takes_longer_than_the_pyramid_waits_for_it(served: Served) -> None:
+LAST = "0,64000,512,512"  # behind all that stands above it
+
+
+@pytest.mark.parametrize("busy_with", ["", "high.jpg"])
+def test_of_many_slow_pictures_at_a_time_the_first_is_made_and_others_wait_for_the_pyramid(
+    served: Served, busy_with: str
+) -> None:
     served.save("high.jpg", (2_000, 65_000), quality=50)
+    served.renderer.busy_with = busy_with
     source = served.source("high.jpg")
-    header = served.masters.header(source)
-    plan = plan_of(source, served.masters, "0,64000,512,512")  # behind all that stands above it
-    with served.masters.directly(source, header, plan) as direct:
-        assert not direct
+    header, plan = served.masters.header(source), plan_of(source, served.masters, LAST)
+    directly = served.masters.directly
+    with directly(source, header, plan) as first, directly(source, header, plan) as second:
+        assert (first, second) == (True, False)
     assert served.source("high.jpg").path.parent == served.kept
+    assert not served.masters._at_work  # nothing is counted any more
 
 
 @pytest.mark.parametrize(
-    ("name", "region", "refuses"),
+    ("name", "region", "refuses", "busy_with"),
     [
-        ("scan.png", "0,0,128,128", False),  # is made as fast
-        ("high.jpg", "0,0,128,128", False),
-        ("high.jpg", "0,64000,512,512", True),  # there is no room, or it failed lately
+        ("scan.png", "0,0,128,128", False, ""),  # is made as fast
+        ("high.jpg", "0,0,128,128", False, ""),
+        ("high.jpg", LAST, True, ""),  # there is no room, or it failed lately
+        ("high.jpg", LAST, False, "other.jp2"),  # which may take minutes
     ],
 )
 def test_other_pictures_are_made_at_once(
-    served: Served, name: str, region: str, *, refuses: bool
+    served: Served, name: str, region: str, *, refuses: bool, busy_with: str
 ) -> None:
     if name == "high.jpg":
         served.save(name, (2_000, 65_000), quality=50)
     served.renderer.refuses = refuses
+    served.renderer.busy_with = busy_with
     source = served.source(name)
-    plan = plan_of(source, served.masters, region)
-    with served.masters.directly(source, served.masters.header(source), plan) as direct:
-        assert direct
+    header, plan = served.masters.header(source), plan_of(source, served.masters, region)
+    directly = served.masters.directly
+    with directly(source, header, plan) as first, directly(source, header, plan) as second:
+        assert (first, second) == (True, True)
     assert served.source(name).path.parent == served.root
 
 
