@@ -157,7 +157,7 @@ def running_broker(bounds: Bounds) -> Iterator[Broker]:
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
-    with running_broker(Bounds(1, 8, 3.0, 256 * MIB)) as found:
+    with running_broker(Bounds(1, 8, 60.0, 256 * MIB)) as found:
         yield found
 
 
@@ -191,11 +191,12 @@ def test_a_process_that_dies_is_replaced_and_the_culprit_named(broker: Broker) -
     assert broker.remote.render(Answer()) != before
 
 
-def test_a_process_that_hangs_is_replaced_and_the_request_refused(broker: Broker) -> None:
-    before = broker.remote.render(Answer())
-    with pytest.raises(TookTooLong, match=r"hang\.tif"):
-        broker.remote.render(Hang())
-    assert broker.remote.render(Answer()) != before
+def test_a_process_that_hangs_is_replaced_and_the_request_refused() -> None:
+    with running_broker(Bounds(1, 8, 2.0, 256 * MIB)) as broker:
+        before = number_of(broker)
+        with pytest.raises(TookTooLong, match=r"hang\.tif"):
+            broker.remote.render(Hang())
+        assert number_of(broker) != before
 
 
 @pytest.mark.skipif("sys.platform != 'linux'", reason="memory is limited on Linux only")
@@ -208,9 +209,10 @@ def test_memory_is_bounded(broker: Broker) -> None:
 def test_equal_jobs_of_two_web_workers_are_run_once(broker: Broker, tmp_path: Path) -> None:
     gate, log = tmp_path / "gate", tmp_path / "log"
     job = Until(gate, log)
+    joined = broker.remote.state().joined
     with ThreadPoolExecutor(4) as threads:
         asked = [threads.submit(broker.client().render, job) for _ in range(4)]
-        wait_until(lambda: broker.remote.state().joined == 3)
+        wait_until(lambda: broker.remote.state().joined == joined + 3)
         gate.touch()
         assert [each.result() for each in asked] == [b"done"] * 4
     assert log.read_text() == "run\n"
