@@ -1,0 +1,146 @@
+"""Two lanes: what stands ready is answered at once, whatever the threads of all others do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from iiifserver.web.answers import Answer
+from iiifserver.web.lanes import Lanes
+
+
+class Client:
+    """What granian hands over; keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.thread = ""
+
+    def response_bytes(self, *answer: Any) -> None:
+        self._take(answer)
+
+    def response_iter(self, status: int, headers: Any, body: Iterator[bytes]) -> None:
+        self._take((status, headers, list(body)))
+
+    def _take(self, answer: Any) -> None:
+        self.thread = threading.current_thread().name
+        self.answer = answer
+        self.done.set()
+
+
+class Door:
+    """Answers `/ready` at once; everything else by *app*."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+        self.app = app
+
+    def at_once(self, environ: Any) -> Answer | None:
+        return Answer(200, [("A", "b")], [b"ready"]) if environ["PATH_INFO"] == "/ready" else None
+
+
+def ask(lanes: Lanes, path: str) -> Client:
+    client = Client()
+    lanes(client, {"PATH_INFO": path})
+    return client
+
+
+@pytest.fixture
+def lanes_of() -> Iterator[Callable[..., Lanes]]:
+    made: list[Lanes] = []
+
+    def make(app: Callable[..., Iterable[bytes]], threads: int = 2) -> Lanes:
+        made.append(Lanes(Door(app), threads))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for lanes in made:
+        pool: ThreadPoolExecutor = lanes._pool
+        pool.shutdown()
+
+
+def test_what_stands_ready_is_answered_while_all_threads_wait(lanes_of: Any) -> None:
+    gate = threading.Event()
+
+    def app(_: Any, start_response: Any) -> list[bytes]:
+        gate.wait(30)
+        start_response("200 OK", [])
+        return [b"made"]
+
+    lanes = lanes_of(app)
+    waiting = [ask(lanes, "/made") for _ in range(5)]
+    for _ in range(100):
+        client = ask(lanes, "/ready")
+        assert client.done.is_set()
+        assert client.answer == (200, [("A", "b")], b"ready")
+        assert client.thread == threading.current_thread().name
+    assert not any(client.done.is_set() for client in waiting)
+    gate.set()
+    for client in waiting:
+        assert client.done.wait(30)
+        assert client.answer == (200, [], b"made")
+
+
+@pytest.mark.parametrize(("length", "whole"), [(1 << 20, True), ((1 << 20) + 1, False)])
+def test_what_is_large_is_sent_piece_by_piece(lanes_of: Any, length: int, whole: bool) -> None:
+    def app(_: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Length", str(length))])
+        return iter([b"a", b"b"])
+
+    client = ask(lanes_of(app), "/large")
+    assert client.done.wait(30)
+    assert client.answer[2] == (b"ab" if whole else [b"a", b"b"])
+
+
+def test_an_answer_is_closed_when_it_was_sent(lanes_of: Any) -> None:
+    closed = threading.Event()
+
+    class Body:
+        def __iter__(self) -> Iterator[bytes]:
+            return iter([b"x"])
+
+        def close(self) -> None:
+            closed.set()
+
+    def app(_: Any, start_response: Any) -> Body:
+        start_response("404 Not Found", [])
+        return Body()
+
+    client = ask(lanes_of(app), "/closed")
+    assert client.done.wait(30)
+    assert closed.wait(30)
+    assert client.answer == (404, [], b"x")
+
+
+def test_an_error_that_nobody_foresaw_is_logged_and_the_thread_goes_on(
+    lanes_of: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        if environ["PATH_INFO"] == "/broken":
+            raise RuntimeError("no such luck")
+        start_response("200 OK", [])
+        return [b"well"]
+
+    lanes = lanes_of(app, threads=1)
+    broken = ask(lanes, "/broken")
+    well = ask(lanes, "/well")
+    assert well.done.wait(30)
+    assert not broken.done.is_set()  # granian answers 500 for whoever lets go of a client
+    assert "/broken" in caplog.text
+
+
+def test_requests_look_as_wsgi_says(lanes_of: Any) -> None:
+    seen: dict[str, Any] = {}
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        seen.update(environ)
+        start_response("200 OK", [])
+        return []
+
+    assert ask(lanes_of(app), "/x").done.wait(30)
+    assert seen["PATH_INFO"] == "/x"
+    assert (seen["wsgi.version"], seen["SCRIPT_NAME"]) == ((1, 0), "")
+    assert not [name for name in seen if name.startswith("IIIF")]
