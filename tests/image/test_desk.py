@@ -30,7 +30,7 @@ GiB = 1 << 30
 class PlayedSeat:
     """A seat whose jobs end when the test ends them."""
 
-    def __init__(self, lanes: tuple[Lane, ...], _memory_bytes: int) -> None:
+    def __init__(self, lanes: tuple[Lane, ...], _bounds: Bounds) -> None:
         self.lanes = lanes
         self.flight: Flight | None = None
         self.started = True
@@ -69,8 +69,8 @@ class Play:
         self.desk = Desk(bounds, self._seat)
         self.patience_s = 30.0
 
-    def _seat(self, lanes: tuple[Lane, ...], memory_bytes: int) -> PlayedSeat:
-        self.seats.append(PlayedSeat(lanes, memory_bytes))
+    def _seat(self, lanes: tuple[Lane, ...], bounds: Bounds) -> PlayedSeat:
+        self.seats.append(PlayedSeat(lanes, bounds))
         return self.seats[-1]
 
     def ask(self, key: str, cost_ms: float = SMALL_MS, **about: Any) -> Ask:

@@ -19,6 +19,7 @@ from .lanes import Lane
 KEY_BYTES = 32
 _PATIENCE_S = 30.0
 _NICENESS: dict[Lane, int] = {"small": 2, "whole": 10, "background": 19}
+_LOADED = ("iiifserver.image.render",)
 _OOM_SCORE = "500"  # of -1000 to 1000: where memory ends, it ends for these processes first
 
 
@@ -27,7 +28,8 @@ class Bounds:
     """What the broker may use: processes, waiting jobs, seconds a job, bytes a process.
 
     One process more takes nothing but small jobs where there is only one, and another one is
-    started for background work. `derived` is swept where pictures are kept.
+    started for background work. `derived` is swept where pictures are kept. Processes load the
+    modules `loaded` before they take jobs: the first one should not have to wait for libvips.
     """
 
     processes: int
@@ -35,6 +37,7 @@ class Bounds:
     timeout_s: float
     memory_bytes: int
     derived: Directory | None = None
+    loaded: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, config: Config) -> Bounds:
@@ -45,6 +48,7 @@ class Bounds:
             config.render_timeout_s,
             config.render_memory_mib << 20,
             Directory.of(config),
+            _LOADED,
         )
 
     @property

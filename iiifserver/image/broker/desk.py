@@ -33,15 +33,14 @@ class Desk:
     """Runs jobs for those who ask, in the processes that *bounds* allow."""
 
     def __init__(
-        self, bounds: Bounds, seat: Callable[[tuple[Lane, ...], int], Seat] = Seat
+        self, bounds: Bounds, seat: Callable[[tuple[Lane, ...], Bounds], Seat] = Seat
     ) -> None:
         self._bounds = bounds
         wholes = max(1, bounds.processes - 1)
-        memory = bounds.memory_bytes
         self._seats = [
-            seat(("small",), memory),
-            *(seat(("whole", "small"), memory) for _ in range(wholes)),
-            seat(("background",), memory),
+            seat(("small",), bounds),
+            *(seat(("whole", "small"), bounds) for _ in range(wholes)),
+            seat(("background",), bounds),
         ]
         self._lanes = Lanes()
         self._flights: dict[str, Flight] = {}

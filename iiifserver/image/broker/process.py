@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from typing import Any, Literal
 
-from .lanes import Lane
 from .messages import Outcome
 from .streams import Messages
 from .work import Terms
@@ -40,7 +39,7 @@ class Process(Messages):
         self._started = asyncio.Event()
 
     @classmethod
-    async def start(cls, lane: Lane, memory_bytes: int) -> Process:
+    async def start(cls, terms: Terms) -> Process:
         """Start a process; it is not ready yet.
 
         Raises:
@@ -73,7 +72,7 @@ class Process(Messages):
         _, started = await loop.create_unix_connection(
             lambda: cls(process, lifeline, begun), sock=ours
         )
-        started.say(Terms(lane, memory_bytes))
+        started.say(terms)
         return started
 
     @property

@@ -7,9 +7,11 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Literal
 
+from .bounds import Bounds
 from .lanes import Flight, Lane
 from .messages import Outcome
 from .process import Failure, Process
+from .work import Terms
 
 _ATTEMPTS = 3  # to find a process that begins
 _JOBS_A_PROCESS = 2_000  # then it is replaced: what libraries leak stays bounded
@@ -29,10 +31,10 @@ Land = Callable[["Seat", Flight, Outcome | Failed], None]
 class Seat:
     """Takes the jobs of *lanes*, those of the first before all others; one at a time."""
 
-    def __init__(self, lanes: tuple[Lane, ...], memory_bytes: int) -> None:
+    def __init__(self, lanes: tuple[Lane, ...], bounds: Bounds) -> None:
         self.lanes = lanes
         self.flight: Flight | None = None
-        self._memory_bytes = memory_bytes
+        self._terms = Terms(lanes[0], bounds.memory_bytes, bounds.loaded)
         self._process: Process | None = None
         self._leaving: Process | None = None
         self._starting = asyncio.Lock()
@@ -66,9 +68,7 @@ class Seat:
                 return False  # the system holds it fast, as in a disk that does not answer
             self._leaving = None
             try:
-                self._process = self._process or await Process.start(
-                    self.lanes[0], self._memory_bytes
-                )
+                self._process = self._process or await Process.start(self._terms)
             except OSError:
                 return False
             if not await self._process.wait_ready():

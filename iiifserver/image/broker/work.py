@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import logging
 import os
 import pickle
@@ -31,6 +32,7 @@ class Terms(NamedTuple):
 
     lane: Lane
     memory_bytes: int
+    loaded: tuple[str, ...]
 
 
 def main(jobs: int, lifeline: int, begun: int) -> None:
@@ -46,6 +48,8 @@ def main(jobs: int, lifeline: int, begun: int) -> None:
         terms, _ = receive(broker)
         give_way(terms.lane)
         limit_memory(terms.memory_bytes)
+        for module in terms.loaded:
+            importlib.import_module(module)
         send(broker, "ready")
         while True:
             _wait(broker)
