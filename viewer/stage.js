@@ -33,9 +33,22 @@ export function openStage(element, label, help) {
   canvas.setAttribute('aria-description', help);
   viewer.addHandler('canvas-key', (event) => keepOwnKeys(viewer, event));
   viewer.addHandler('canvas-scroll', (event) => letPagePass(viewer, event));
-  for (const moved of ['open', 'animation-finish', 'rotate', 'resize']) {
-    viewer.addHandler(moved, () => letFingersPass(viewer));
+  for (const dragged of ['canvas-drag', 'canvas-drag-end']) {
+    viewer.addHandler(dragged, (event) => leavePage(viewer, event));
   }
+  let wasWhole = true;
+  for (const moved of ['zoom', 'rotate', 'full-page']) {
+    viewer.addHandler(moved, () => {
+      if (!viewer.isOpen()) return;
+      wasWhole = isWhole(viewer);
+      letFingersPass(viewer);
+    });
+  }
+  // what was seen whole stays so, in a window of any size; OpenSeadragon zooms after its resizing
+  viewer.addHandler('resize', () => {
+    if (!wasWhole || !viewer.isOpen()) return;
+    viewer.addOnceHandler('viewport-change', () => showRegion(viewer, null, undefined, true));
+  });
   return viewer;
 }
 
@@ -122,6 +135,11 @@ function letPagePass(viewer, event) {
     event.preventDefaultAction = true;
     event.preventDefault = false;
   }
+}
+
+// ... and a finger that scrolls the page takes nothing of the scan with it.
+function leavePage(viewer, event) {
+  if (event.pointerType === 'touch' && isWhole(viewer)) event.preventDefaultAction = true;
 }
 
 function letFingersPass(viewer) {
