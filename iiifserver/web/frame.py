@@ -68,6 +68,7 @@ def prepare(pages: Blueprint, site: Site, files: Assets) -> None:
             "zoom_address": zoom_address,
             "asset": lambda file: paths.static(files.name(file)),
             "has_asset": files.__contains__,
+            "host_of": lambda address: urlsplit(address).netloc,
             "is_ours": lambda address: address.startswith(f"{urls.base_url}/"),
             "languages": [
                 (code, reader(code, ()).say("autonym"), same_place(paths, code))
@@ -186,4 +187,3 @@ def listing_address(home: str, path: str, number: int = 1) -> str:
 def zoom_address(home: str, info: str) -> str:
     """Return the address of the page that shows one image, by the address of its info.json."""
     return f"{home}viewer?{urlencode({'image': info}, safe=':/')}"
-

@@ -42,6 +42,10 @@ def blueprint(site: Site, assets: Assets | None = None) -> Blueprint:
     crawlers.add_views(pages, site)
     _add_errors(pages, site)
 
+    @pages.get("/favicon.ico")
+    def icon() -> Response:
+        return redirect(local(site).static(files.name("icon.svg")), 302)
+
     @pages.get("/static/<path:name>")
     def static(name: str) -> Response:
         return _static(files, name)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import NamedTuple
 
 from iiifserver.presentation.shown import Canvas
 from iiifserver.urls import Urls
 
+WIDEST_ROW = 24
+"""In halves of its height: what does not fit into a page any more."""
 BOXES = (200, 400, 800)
 """Sides of the squares into which every scan is fitted when it is published."""
-WIDEST = 2_500
 
 
 class Sized(NamedTuple):
@@ -33,21 +35,10 @@ def confined(canvas: Canvas, box: int) -> tuple[int, int]:
     return max(round(width * scale), 1), max(round(height * scale), 1)
 
 
-class InRow(NamedTuple):
-    """A scan in a row of equal heights: how wide it is, in tenths of its height and of the row."""
-
-    canvas: Canvas
-    tenths: int
-    percent: int
-
-
-def in_row(canvases: Sequence[Canvas]) -> list[InRow]:
-    """Return how a row of *canvases* is shared so that all of them are equally high."""
-    ratios = [canvas["width"] / canvas["height"] for canvas in canvases]
-    return [
-        InRow(canvas, min(max(round(ratio * 10), 3), 30), round(100 * ratio / sum(ratios)))
-        for canvas, ratio in zip(canvases, ratios, strict=True)
-    ]
+def in_row(canvases: Sequence[Canvas]) -> int:
+    """Return how wide a row of equally high *canvases* is, in halves of its height, rounded up."""
+    ratios = sum(canvas["width"] / canvas["height"] for canvas in canvases)
+    return min(max(ceil(ratios * 2), 2), WIDEST_ROW)
 
 
 def sources(canvas: Canvas, urls: Urls, largest: int = BOXES[-1]) -> list[Sized]:
