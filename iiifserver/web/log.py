@@ -4,9 +4,10 @@
      "path": "/iiif/3/a/full/max/0/default.jpg", "status": 200, "bytes": 4711, "ms": 0.08,
      "door": "tiles"}
 
-`door` says who answered: the door for what stands ready, or Flask. Clients are told apart by their
-network only, and what stands after a `?` is left out. Waiting lines are bounded: where nobody
-reads them they are dropped, and counted; at the end all that wait are written.
+`door` says who answered: `tiles` what stands ready, `made` a picture or info.json that took some
+work, `flask` all else. Clients are told apart by their network only, and what stands after a `?`
+is left out. Waiting lines are bounded: where nobody reads them they are dropped, and counted; at
+the end all that wait are written.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
+
+DOOR = "iiifserver.door"
+"""Key of a WSGI environment: who answered, where it was not Flask."""
 
 _MOST_WAITING = 20_000
 _BATCH = 1_000
@@ -108,7 +112,7 @@ class AccessLog:
                 return start_response(status, headers, *error)
 
             def record(length: int) -> None:
-                self.record(about, said[0], length, started_s, "flask")
+                self.record(about, said[0], length, started_s, environ.get(DOOR, "flask"))
 
             return _Counted(app(environ, start), record)
 

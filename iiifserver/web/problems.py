@@ -46,6 +46,11 @@ def problem(
     return response
 
 
+def answer_to(error: Exception) -> Response:
+    """Return the problem document of *error*, whatever it is."""
+    return _request_error(error) if isinstance(error, RequestError) else _unexpected(error)
+
+
 def _request_error(error: RequestError) -> Response:
     if error.status >= 500:
         _log.warning("%s: %s", error.title, error)

@@ -1,29 +1,38 @@
-"""The door for tiles, in front of Flask: answers what stands ready, and passes on all the rest.
+"""The door for tiles, in front of Flask: answers what stands ready, and has pictures made.
 
 Flask takes ten times as long to find a view as a stored tile takes to be read. What is answered
-here is what the views would have answered: `answers.py` makes both. Errors, other methods than
-GET, and whatever has to be made, looked at or waited for are Flask's.
+here is what the views would have answered: `answers.py` makes both. What is malformed, other
+methods than GET, and all other addresses are Flask's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from iiifserver.errors import RequestError
+from iiifserver.errors import NotFound, RequestError
 from iiifserver.image.request import ImageRequest, Version
 from iiifserver.urls import INFO, Urls, split_image_path
 
+from . import problems
 from .addresses import WSGI, stripped
-from .answers import Answer, Answers
-from .log import AccessLog
+from .answers import OPEN, Answer, Answers
+from .log import DOOR, AccessLog
 
 _API = "/iiif/"
 _VERSIONS: dict[str, Version] = {"3/": 3, "2/": 2}
 _INFO = f"/{INFO}"
 _STATUS = {status: f"{status} {HTTPStatus(status).phrase}" for status in (200, 304)}
+
+
+class _Asked(NamedTuple):
+    """What is asked of an image: a picture, or its info.json."""
+
+    version: Version
+    identifier: str
+    picture: ImageRequest | None
 
 
 class Door:
@@ -41,8 +50,9 @@ class Door:
         self._urls = urls
         self._prefix = urlsplit(base_url).path
         self._log = log
-        self.app = log.around(app) if log else app
-        """All that is answered behind the door."""
+        self._flask = app
+        self.app = log.around(self._made_or_other) if log else self._made_or_other
+        """All that is not answered at once."""
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -56,6 +66,23 @@ class Door:
 
     def at_once(self, environ: Mapping[str, Any]) -> Answer | None:
         """Return what is ready to be sent, its body in one piece; None where *app* sees to it."""
+        started_s = self._log.now() if self._log else 0.0
+        try:
+            asked = self._asked(environ)
+            answer = asked and self._ready(environ, asked)
+        except RequestError:
+            return None  # it is raised again where errors become documents
+        if self._log and answer:
+            length = sum(map(len, answer.body))
+            self._log.record(environ, answer.status, length, started_s, "tiles")
+        return answer
+
+    def _asked(self, environ: Mapping[str, Any]) -> _Asked | None:
+        """Return what is asked of an image, None if something else is asked.
+
+        Raises:
+            BadRequest: perhaps it is malformed, or an image has a name of several words.
+        """
         path: str = environ["PATH_INFO"]
         if environ["REQUEST_METHOD"] != "GET":
             return None
@@ -64,23 +91,45 @@ class Door:
         version = _VERSIONS.get(path[6:8]) if path.startswith(_API) else None
         if version is None:
             return None
-        started_s = self._log.now() if self._log else 0.0
+        path = path[8:]
         if not path.isascii():
             path = path.encode("latin-1").decode(errors="replace")  # WSGI's way to pass on bytes
-        try:
-            answer = self._answer(environ, version, path[8:])
-        except RequestError:
-            return None  # it is raised again where errors become documents
-        if self._log and answer is not None:
-            length = sum(map(len, answer.body))
-            self._log.record(environ, answer.status, length, started_s, "tiles")
-        return answer
-
-    def _answer(self, environ: Mapping[str, Any], version: Version, path: str) -> Answer | None:
-        urls, answers = self._urls(environ), self._answers
         if path.endswith(_INFO):
-            return answers.information_at_once(environ, version, path.removesuffix(_INFO), urls)
+            return _Asked(version, path.removesuffix(_INFO), None)
         if parts := split_image_path(path):
-            asked = ImageRequest.parse(version, *parts.segments)
-            return answers.at_once(environ, version, parts.identifier, asked, urls)
+            return _Asked(version, parts.identifier, ImageRequest.parse(version, *parts.segments))
         return None
+
+    def _ready(self, environ: Mapping[str, Any], asked: _Asked) -> Answer | None:
+        version, identifier, picture = asked
+        urls = self._urls(environ)
+        if picture is None:
+            return self._answers.information_at_once(environ, version, identifier, urls)
+        return self._answers.at_once(environ, version, identifier, picture, urls)
+
+    def _made_or_other(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        try:
+            asked = self._asked(environ)
+        except RequestError:
+            asked = None
+        if asked is None:
+            return self._flask(environ, start_response)
+        version, identifier, picture = asked
+        urls = self._urls(environ)
+        try:
+            if picture is None:
+                answer = self._answers.information(environ, version, identifier, urls)
+            else:
+                answer = self._answers.picture(environ, version, identifier, picture, urls)
+        except NotFound:
+            return self._flask(environ, start_response)  # it may be another address
+        except Exception as error:  # as Flask does: whatever it is, it becomes a document
+            response = problems.answer_to(error)
+            response.headers.update(OPEN)
+            environ[DOOR] = "made"
+            return response(environ, start_response)
+        environ[DOOR] = "made"
+        start_response(_STATUS[answer.status], answer.headers)
+        return answer.body
