@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import signal
 import socket
@@ -34,7 +33,7 @@ _READY_S = 30.0
 _START_S = 2.0  # until a new worker is taken to answer, and the one before is told to end
 _FINISH_S = 30  # for requests in flight
 _LOOK_EVERY_S = 1.0
-_CGROUP = Path("/sys/fs/cgroup")
+_LIMITS = Path("/sys/fs/cgroup")
 
 
 def user_folder(name: str) -> Path:
@@ -96,7 +95,7 @@ def run(
             port=port,
             interface=Interfaces.WSGI,
             factory=True,
-            workers=workers or sensible_workers(),
+            workers=workers or sensible_workers(_cores(), _memory_bytes()),
             # what does not stand ready is answered by threads of our own: web/lanes.py
             blocking_threads=1,
             log_level=LogLevels.error,
@@ -129,10 +128,16 @@ def worker() -> Callable[..., Any]:
     return door
 
 
-def sensible_workers() -> int:
-    """Return how many web workers suit this machine, or the container that we are in."""
-    cores = min(_cores(), _quota())
-    return max(1, min(int(cores), _MOST_WORKERS, _memory_bytes() // _WORKER_BYTES))
+def sensible_workers(cores: float, memory_bytes: int, limits: Path = _LIMITS) -> int:
+    """Return how many web workers suit a machine, or the container that *limits* tell of."""
+    quota = _words(limits / "cpu.max") or [
+        word for each in ("quota", "period") for word in _words(limits / f"cpu/cpu.cfs_{each}_us")
+    ]
+    if len(quota) == 2 and all(word.isdigit() for word in quota):
+        cores = min(cores, int(quota[0]) / int(quota[1]))
+    most = _words(limits / "memory.max") or _words(limits / "memory/memory.limit_in_bytes")
+    memory_bytes = min([memory_bytes, *(int(word) for word in most if word.isdigit())])
+    return max(1, min(int(cores), _MOST_WORKERS, memory_bytes // _WORKER_BYTES))
 
 
 def address(host: str, port: int) -> str:
@@ -205,31 +210,20 @@ def _shared_server() -> type[Any]:
     return type("SharedServer", (MPServer,), {"_init_shared_socket": listen})
 
 
-def _cores() -> float:
+def _cores() -> int:
     """Return the cores that this process may use."""
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _quota() -> float:
-    """Return the cores' worth of time that a container may use."""
-    match _words("cpu.max") or [*_words("cpu/cpu.cfs_quota_us"), *_words("cpu/cpu.cfs_period_us")]:
-        case [quota, period] if quota.isdigit() and period.isdigit():
-            return int(quota) / int(period)
-    return math.inf
-
-
 def _memory_bytes() -> int:
-    """Return the memory of the machine, or what a container may use of it."""
-    whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    found = _words("memory.max") or _words("memory/memory.limit_in_bytes")
-    return min(whole, *(int(word) for word in found if word.isdigit()))
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def _words(name: str) -> list[str]:
-    """Return what the kernel says of this container, nothing where it says nothing."""
+def _words(path: Path) -> list[str]:
+    """Return what the kernel says of a container, nothing where it says nothing."""
     try:
-        return (_CGROUP / name).read_text(encoding="ascii").split()
+        return path.read_text(encoding="ascii").split()
     except OSError:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -13,13 +14,14 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 
 from iiifserver.config import Config
 from iiifserver.errors import ConfigurationError
-from iiifserver.server import address, settle
+from iiifserver.server import address, sensible_workers, settle
 
 
 @pytest.mark.parametrize(
@@ -106,6 +108,10 @@ def children(pid: int) -> list[int]:
     return [*found, *(each for child in found for each in children(child))]
 
 
+def command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+
+
 def lives(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -167,3 +173,102 @@ def test_a_data_folder_named_from_here_is_found_from_anywhere(
     data = Config(data=Path("var")).data
     monkeypatch.chdir("/")
     assert data == tmp_path / "var"
+
+
+def asked(where: str, path: str) -> int:
+    with urllib.request.urlopen(f"{where}{path}", timeout=60) as answer:
+        answer.read()
+        return int(answer.status)
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="finds processes in /proc")
+def test_workers_are_replaced_under_new_settings_without_a_failed_request(
+    scans: Path, tmp_path: Path, start: Any
+) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text("max_age_s = 77\naccess_log = false\n")
+    where, process = start(
+        "serve", str(scans), "--port", "0", "--workers", "1", "--config", str(settings)
+    )
+
+    def kept() -> str:
+        with urllib.request.urlopen(f"{where}iiif/3/sea/info.json", timeout=60) as answer:
+            return str(answer.headers["Cache-Control"])
+
+    assert kept() == "public, max-age=77"
+    settings.write_text("max_age_s = true\n")
+    process.send_signal(signal.SIGHUP)  # settings that cannot be used change nothing
+    before = {pid for pid in children(process.pid) if command(pid) == command(process.pid)}
+    assert before
+    until = time.monotonic() + 30
+    while before & set(children(process.pid)) and time.monotonic() < until:
+        assert asked(where, "iiif/3/sea/0,0,300,200/300,/0/default.jpg") == 200
+    assert kept() == "public, max-age=77"
+    settings.write_text("max_age_s = 78\naccess_log = false\n")
+    process.send_signal(signal.SIGHUP)
+    while kept() != "public, max-age=78":
+        assert asked(where, "iiif/3/sea/0,0,300,200/300,/0/default.jpg") == 200
+        assert time.monotonic() < until + 30
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="finds processes in /proc")
+def test_workers_end_when_the_main_process_is_killed(scans: Path, start: Any) -> None:
+    where, process = start("serve", str(scans), "--port", "0", "--workers", "2")
+    assert asked(where, "health") == 200
+    family = children(process.pid)
+    process.kill()
+    process.wait(20)
+    until = time.monotonic() + 30
+    while (left := [pid for pid in family if lives(pid)]) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert left == []
+
+
+def test_a_request_that_is_being_answered_is_finished(scans: Path, start: Any) -> None:
+    where, process = start("serve", str(scans), "--port", "0", "--workers", "1")
+    client = http.client.HTTPConnection(urlsplit(where).netloc, timeout=60)
+    client.request("GET", "/iiif/3/sea/full/^4000,/9/default.png")  # a second or two
+    assert asked(where, "health") == 200  # which came later
+    process.terminate()
+    answer = client.getresponse()
+    assert (answer.status, answer.read(4)) == (200, b"\x89PNG")
+    client.close()
+    process.wait(40)
+
+
+def test_a_worker_that_cannot_start_says_why(scans: Path, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if "IIIF" not in name}
+    done = subprocess.run(
+        [sys.executable, "-c", "from iiifserver.server import worker; worker()"],
+        env=environment | {"IIIFSERVER_DATA": str(tmp_path), "IIIF_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("iiifserver: a worker cannot start: nothing is published")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("files", "memory_mib", "expected"),
+    [
+        ({}, 64_000, 4),
+        ({"cpu.max": "150000 100000"}, 64_000, 1),
+        ({"cpu.max": "max 100000"}, 64_000, 4),
+        ({"cpu/cpu.cfs_quota_us": "200000", "cpu/cpu.cfs_period_us": "100000"}, 64_000, 2),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 64_000, 4),
+        ({"memory.max": str(1100 << 20)}, 64_000, 2),
+        ({"memory.max": "max"}, 64_000, 4),
+        ({"memory/memory.limit_in_bytes": str(1 << 62)}, 1_700, 3),
+        ({"memory.max": str(64 << 20)}, 64_000, 1),
+    ],
+)
+def test_workers_suit_the_container(
+    tmp_path: Path, files: dict[str, str], memory_mib: int, expected: int
+) -> None:
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"{text}\n")
+    assert sensible_workers(8, memory_mib << 20, tmp_path) == expected
