@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_NICEST = 19
 
 
 def tree(*roots: int) -> list[int]:
@@ -24,11 +25,15 @@ def tree(*roots: int) -> list[int]:
     return found
 
 
-def cpu_s(*roots: int) -> float:
-    """Return the CPU seconds that processes and their children took, those that ended included."""
+def cpu_s(*roots: int, least_nice: int = -20) -> float:
+    """Return the CPU seconds that processes and their children took, those that ended included.
+
+    With *least_nice* only that of processes which give way to others so much, 19 at most.
+    """
     ticks = 0
     for pid in tree(*roots):
-        if fields := _fields(Path(f"/proc/{pid}/stat")):
+        fields = _fields(Path(f"/proc/{pid}/stat"))
+        if fields and int(fields[16]) >= least_nice:
             ticks += sum(int(each) for each in fields[11:15])
     return ticks / _TICKS
 
@@ -55,10 +60,14 @@ def _fields(path: Path) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a stretch of time took: wall seconds, a server's CPU, and that of strangers."""
+    """What a stretch of time took: wall seconds, a server's CPU, and that of strangers.
+
+    Of the server's, `background_s` is what gave way to all else: nobody waited for it.
+    """
 
     wall_s: float
     cpu_s: float
+    background_s: float
     foreign_cores: float
 
 
@@ -71,15 +80,17 @@ class Meter:
 
     def read(self) -> Spent:
         """Return what was spent so far."""
-        wall, busy, cpu, own = (
+        wall, busy, cpu, background, own = (
             after - before for after, before in zip(self._now(), self._before, strict=True)
         )
-        return Spent(wall, cpu, round(max(busy - cpu - own, 0) / max(wall, 0.01), 2))
+        foreign = round(max(busy - cpu - own, 0) / max(wall, 0.01), 2)
+        return Spent(wall, cpu, background, foreign)
 
-    def _now(self) -> tuple[float, float, float, float]:
+    def _now(self) -> tuple[float, float, float, float, float]:
         own = os.times()
         mine = own.user + own.system + own.children_user + own.children_system
-        return time.monotonic(), _busy_s(), cpu_s(*self._roots), mine
+        background = cpu_s(*self._roots, least_nice=_NICEST)
+        return time.monotonic(), _busy_s(), cpu_s(*self._roots), background, mine
 
 
 def _busy_s() -> float:

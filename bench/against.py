@@ -159,6 +159,8 @@ def _turned(found: Found) -> Iterator[Figure]:
     for kind in TURNED:
         one, other = _per_s(found, "ours", kind), _per_s(found, "iipimage", kind)
         yield ratio(f"{kind}, first time: ours / iipimage", one, other, goal=1.5, better="more")
+        one, other = _cpu(found, "iipimage", kind), _cpu(found, "ours", kind)
+        yield ratio(f"{kind}, first time: CPU, iipimage / ours", one, other)
         yield middle(f"{kind}, first time: ours", _cpu(found, "ours", kind), "us CPU")
         yield middle(f"{kind}, first time: iipimage", _cpu(found, "iipimage", kind), "us CPU")
         yield _price(found, f"{kind}, cached")
@@ -186,6 +188,8 @@ def _regions(found: Found) -> Iterator[Figure]:
     one, other = _per_s(found, "ours", "regions"), _per_s(found, "iipimage", "regions")
     what = "region + resize: ours / iipimage"
     yield ratio(what, one, other, goal=1.25, better="more", reach=2)
+    one, other = _cpu(found, "iipimage", "regions"), _cpu(found, "ours", "regions")
+    yield ratio("region + resize: CPU, iipimage / ours", one, other)
     for name in ("ours", "iipimage"):
         yield middle(f"region + resize: {name}", _cpu(found, name, "regions"), "us CPU")
         sizes = [run.kb_each for run in found[name, "regions"]]

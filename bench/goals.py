@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 RESULTS = Path(__file__).parent / "results"
+README = Path(__file__).parent / "README.md"
 _STARTED = time.monotonic()
 
 
@@ -65,11 +66,9 @@ def say(text: str) -> None:
 
 def show(figures: Sequence[Figure]) -> None:
     """Print the table."""
-    print(f"{'what':72} {'measured':>22}   {'goal':16} met")
+    print(f"{'what':72} {'median (from .. to)':>36}   {'goal (reach)':14} met")
     for each in figures:
-        spread = f" ({each.spread[0]:g}..{each.spread[1]:g})" if each.spread else ""
-        value = f"{each.value:,g} {each.unit}{spread}"
-        print(f"{each.what:72} {value:>22}   {_goal(each):16} {_MET[each.met]}")
+        print(f"{each.what:72} {_value(each):>36}   {_goal(each):14} {_MET[each.met]}")
     judged = [each.met for each in figures if each.met is not None]
     print(f"goals met: {sum(judged)} of {len(judged)}")
 
@@ -77,11 +76,37 @@ def show(figures: Sequence[Figure]) -> None:
 _MET = {None: "", True: "yes", False: "NO"}
 
 
+def _value(each: Figure) -> str:
+    spread = f" ({each.spread[0]:,.10g} .. {each.spread[1]:,.10g})" if each.spread else ""
+    return f"{each.value:,.10g} {each.unit}".rstrip() + spread
+
+
 def _goal(each: Figure) -> str:
     if each.goal is None:
         return ""
     sign = ">=" if each.better == "more" else "<="
     return f"{sign} {each.goal:g}" + (f" ({each.reach:g})" if each.reach else "")
+
+
+def publish(name: str, figures: Sequence[Figure], kept: Path) -> None:
+    """Write the table into README.md, in place of the last one, between two lines that mark it."""
+    begin, end = f"<!-- {name}: written by --save -->", f"<!-- {name}: end -->"
+    text = README.read_text(encoding="utf-8")
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    lines = [
+        begin,
+        f"From [{kept.name}](results/{kept.name}), which also tells the machine.",
+        "",
+        "| what | median (from .. to) | goal (reach for) | met |",
+        "|---|---|---|---|",
+        *(
+            f"| {each.what} | {_value(each)} | {_goal(each)} | {_MET[each.met]} |"
+            for each in figures
+        ),
+        end,
+    ]
+    README.write_text(before + "\n".join(lines) + after, encoding="utf-8")
 
 
 def save(name: str, figures: Sequence[Figure], notes: dict[str, object]) -> Path:

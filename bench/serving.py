@@ -17,7 +17,7 @@ import exhibition
 import servers
 import unseen
 from exhibition import Published
-from goals import Figure, save, say, show
+from goals import Figure, publish, save, say, show
 
 ROOT = Path(__file__).parents[1]
 SCRATCH = ROOT / "var" / "bench"
@@ -26,7 +26,9 @@ SCRATCH = ROOT / "var" / "bench"
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--smoke", action="store_true", help="a short run that proves it works")
-    options.add_argument("--save", action="store_true", help="write bench/results/serving-DATE")
+    options.add_argument(
+        "--save", action="store_true", help="write bench/results/serving-DATE, README"
+    )
     options.add_argument("--only", action="append", default=[], help="one part; may be repeated")
     options.add_argument("--scratch", type=Path, default=SCRATCH, help="folder of what is drawn")
     asked = options.parse_args()
@@ -45,7 +47,9 @@ def main() -> None:
         print(f"{what}: {' '.join(map(str, curve))}")
     if asked.save:
         notes = {"load before": load_before, "load after": os.getloadavg()[0], **curves}
-        say(f"written: {save('serving', figures, notes)}")
+        path = save("serving", figures, notes)
+        publish("serving", figures, path)
+        say(f"written: {path}")
 
 
 def _parts(
