@@ -9,8 +9,8 @@ export function addressWith(base, parameters) {
       if (each !== undefined) url.searchParams.append(name, each);
     }
   }
-  // commas and slashes may stand in a query, and are easier to read
-  return url.href.replaceAll('%2C', ',').replaceAll('%2F', '/');
+  // these may stand in a query, and are easier to read
+  return url.href.replaceAll('%2C', ',').replaceAll('%2F', '/').replaceAll('%3A', ':');
 }
 
 export function keepAddress(address) {

@@ -34,8 +34,7 @@ export function zoomBlock(root, settings) {
       .replace('{page}', (index + 1).toLocaleString(language))
       .replace('{pages}', pages.length.toLocaleString(language));
     for (const [action, missing] of [['previous', index === 0], ['next', !pages[index + 1]]]) {
-      const button = root.querySelector(`[data-action="${action}"]`);
-      if (button) button.disabled = missing;
+      root.querySelector(`[data-action="${action}"]`).disabled = missing;
     }
     strip?.querySelectorAll('a').forEach((link, each) => {
       link.toggleAttribute('aria-current', each === index);

@@ -1,7 +1,6 @@
 // The Mirador page. The server says what to open (settings); how our workspace looks is decided here.
 import { settings as defaults, viewer } from 'mirador';
 import { miradorImageToolsPlugin as imageTools } from 'mirador-image-tools';
-import OpenSeadragon from 'openseadragon';
 import { useEffect } from 'react';
 
 import { settingsOf } from './settings.js';
@@ -66,7 +65,9 @@ function Beginning({ viewer: shown, windowId }) {
     if (!shown || !region) return;
     regions.delete(windowId);
     shown.addOnceHandler('tile-loaded', () => {
-      shown.viewport.fitBounds(new OpenSeadragon.Rect(...region));
+      const [x, y, width, height] = region;
+      // a rectangle of Mirador's own OpenSeadragon, which is another version than ours
+      shown.viewport.fitBounds(Object.assign(shown.viewport.getBounds(), { x, y, width, height }));
     });
   }, [shown, windowId]);
   return null;
