@@ -89,7 +89,7 @@ def run(
     with broker.running(bounds) as environment:
         os.environ.update(configuration.environment(config) | environment)
         os.environ[THREADS] = str(_THREADS + bounds.places)
-        server = _shared_server()(
+        server = _server()(
             "iiifserver.server:worker",
             address=host,
             port=port,
@@ -111,6 +111,7 @@ def run(
 
 def worker() -> Callable[..., Any]:
     """Return the application, in a web worker that we started."""
+    _apart()  # where workers are not forked, nobody has done it yet
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     import granian.server.mp as granian_processes
 
@@ -192,22 +193,30 @@ def _reload(config: Config, reread: Callable[[], Config] | None) -> None:
     os.environ.update(configuration.environment(new))
 
 
-def _shared_server() -> type[Any]:
-    """Return granian's server, changed so that all workers listen at one socket.
+def _server() -> type[Any]:
+    """Return granian's server; on Linux the main process holds its workers' listening sockets.
 
-    By itself each has its own: what the system has already given to one that ends is lost, and
-    with a single worker nothing listens while that is replaced.
+    By itself each worker opens its own: what the system has already given to one that ends is
+    lost, and with a single worker nothing listens while that is replaced. One socket for all would
+    be served by whichever worker is awake, and leave the others idle.
     """
     from granian._granian import ListenerSpec
     from granian.server.mp import MPServer
 
-    def listen(server: Any) -> None:
-        server._ssp = None
-        server._shd = ListenerSpec(server.bind_addr, server.bind_port, server.backlog).build()
-        server._sso = socket.socket(fileno=server._shd.get_fd())
-        server._sso.set_inheritable(True)
+    if sys.platform != "linux":
+        return MPServer
 
-    return type("SharedServer", (MPServer,), {"_init_shared_socket": listen})
+    def bind(server: Any) -> None:
+        spec = ListenerSpec(server.bind_addr, server.bind_port, server.backlog)
+        server._ssp = server._sso = None
+        server._held = [spec.build() for _ in range(server.workers)]
+
+    def spawn(server: Any, idx: int, target: Any, callback_loader: Any) -> Any:
+        server._shd = server._held[idx]
+        return MPServer._spawn_worker(server, idx, target, callback_loader)
+
+    methods = {"_init_shared_socket": bind, "_spawn_worker": spawn}
+    return type("HoldingServer", (MPServer,), methods)
 
 
 def _cores() -> int:
