@@ -8,7 +8,7 @@ PORT ?= 8182
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
-VIEWERS := $(wildcard viewer/*.js viewer/*.mjs viewer/*.json) hatch_build.py
+VIEWERS := $(wildcard viewer/*.* viewer/texts/*) hatch_build.py
 
 .PHONY: demo test soak bench check format lock clean help
 
