@@ -109,7 +109,7 @@ def _round(
         paths = asking.mix(scans, ending, seed=number)[: extent.turned]
         yield kind, load.once(server, paths)
         if name == "ours":
-            yield f"{kind}, cached", load.once(server, paths)
+            yield f"{kind}, cached", load.again(server, paths, extent.seconds)
     if name == "ours":
         yield "thumbnails", load.again(server, asking.thumbnails(scans), extent.seconds)
         yield "info.json", load.again(server, asking.information(scans), extent.seconds)
