@@ -107,3 +107,18 @@ def test_an_edition_of_an_older_program_says_what_to_do_and_is_published_anew(sm
         rollback(small.data, 1)
     small.publish(base_url=BASE)
     assert client(small).get("/en/letters/").status_code == 200
+
+
+def test_unreviewed_translations_are_marked_wherever_they_are_switched_on(small):
+    sheet = small.sheets / "exhibition.toml"
+    sheet.write_text(sheet.read_text("utf-8") + 'unreviewed = ["title_ja"]\n', "utf-8")
+    for shown in (False, True):
+        small.publish(base_url=BASE, show_unreviewed=shown)
+        ask = client(small).get
+        page = Page(ask("/ja/letters/"))
+        assert page.text.count("未確認の翻訳") == shown
+        assert (("ja", "手紙") in page.runs) == shown
+        dotted = [a for a in page.all("span") if a.get("class") == "unreviewed"]
+        assert bool(dotted) == shown
+        assert ("en", "Letters") in page.runs
+        assert ask("/ja/letters/record/a1").text.count("手紙") > 0 or not shown
