@@ -52,6 +52,11 @@ class Kept:
         """Return where a file of *stem* is, or would be."""
         return self.folder / f"{stem}{ending}"
 
+    def drop(self, stem: str) -> None:
+        """Delete the files of *stem*."""
+        for ending in (PYRAMID, SIDECAR):
+            self.path(stem, ending).unlink(missing_ok=True)
+
     def make_room(self, stem: str) -> int:
         """Delete what is used least until the rest fits; return how many stems went.
 
@@ -62,8 +67,7 @@ class Kept:
         for each in made:
             if held <= self.most_bytes:
                 break
-            for ending in (PYRAMID, SIDECAR):
-                self.path(each.stem, ending).unlink(missing_ok=True)
+            self.drop(each.stem)
             held -= each.size_bytes
             gone += 1
         return gone

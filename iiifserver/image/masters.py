@@ -8,6 +8,7 @@ before. What is published has its pyramids; a sidecar that is missing there is m
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -35,6 +36,7 @@ _MOST_PAGES = 20_000  # whose headers are kept in memory
 _MOST_ASKED = 10_000
 _ASK_EVERY_S = 10.0
 _PATIENCE_MS = 600.0  # a picture that takes no longer is made directly
+_log = logging.getLogger(__name__)
 _MOST_TIMES = 2  # so many times as long may the pyramid take, which answers all that follows
 
 
@@ -53,6 +55,7 @@ class Masters:
         self._kept = kept if config.folder and most_bytes else None
         self._documents: Memory[tuple[str, str], tuple[Header, ...]] = Memory(_MOST_PAGES, len)
         self._asked: Memory[str, float] = Memory(_MOST_ASKED)
+        self._given_up: Memory[str, bool] = Memory(_MOST_ASKED)
         self._at_work: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -106,6 +109,22 @@ class Masters:
             stored=sidecar,
             lasting=True,
         )
+
+    def give_up(self, source: Source) -> bool:
+        """Delete what was made of a scan and proves damaged; return whether it was such a file.
+
+        The scan itself answers again, and its pyramid is made anew; but once only by this process:
+        what is damaged a second time is no accident of the disk.
+        """
+        if self._kept is None or source.path.parent != self._kept.folder:
+            return False
+        stem = source.path.stem
+        if self._given_up.get(stem):
+            return False
+        self._given_up.put(stem, True)
+        _log.warning("%s: its pyramid is damaged and will be made anew", source.identifier)
+        self._kept.drop(stem)
+        return True
 
     def tile(self, source: Source, header: Header) -> Dimensions:
         """Return the tile size to advertise: that of the pyramid, also before it is there.

@@ -105,7 +105,7 @@ class Images:
         if image is None:
             table = self._sources.table()
             found = self._sources.find(identifier)
-            image = self._look_at(self._masters.served(found))
+            image = self._look_at(found)
             self._images.put(identifier, _Kept(table, found, image))
         return image
 
@@ -171,8 +171,13 @@ class Images:
         image, plan = planned.image, planned.plan
         with self._masters.directly(image.source, image.header, plan) as direct:
             if direct:
-                return Answer(planned, self._make(planned))
-        # its pyramid was waited for, which answers from now on
+                try:
+                    return Answer(planned, self._make(planned))
+                except BrokenSource:
+                    if not self._masters.give_up(image.source):
+                        raise
+                    self.forget(image.source.identifier)
+        # its pyramid was waited for and answers from now on; or was damaged, and answers no more
         planned = _of(self.describe(image.source.identifier), plan, plan.pixels)
         place = self.ready(planned)
         return Answer(planned, self._make(planned) if place is None else place)
@@ -199,8 +204,14 @@ class Images:
         comes = served.stored is not None and served.stored.exists()
         return served.identity == image.source.identity and not comes
 
-    def _look_at(self, source: Source) -> Image:
-        header = self._header(source)
+    def _look_at(self, found: Source) -> Image:
+        source = self._masters.served(found)
+        try:
+            header = self._header(source)
+        except BrokenSource:
+            if not self._masters.give_up(source):
+                raise
+            return self._look_at(found)
         stored = None
         if source.stored is not None and self._may_be_stored(source, header):
             stored = read_stored(source.stored, source.path, source.identity)

@@ -20,6 +20,7 @@ from iiifserver.image.making import BuildPyramid, Contents, StoreTiles, headers_
 from iiifserver.image.masters import FOLDER, Masters
 from iiifserver.image.plan import Dimensions, Limits, make_plan
 from iiifserver.image.request import ImageRequest
+from iiifserver.image.service import Images
 from iiifserver.sources import Folder, Source
 
 
@@ -383,3 +384,37 @@ def test_each_page_of_a_document_has_a_pyramid_of_its_own(served: Served) -> Non
         True,
         False,
     ]
+
+
+def spoilt(damage: str, pyramid: Path) -> None:
+    """Leave of a pyramid what a disk might."""
+    content = pyramid.read_bytes()
+    middle = len(content) // 2
+    pyramid.write_bytes(
+        {
+            "cut": content[:middle],
+            "empty": b"",
+            "head": b"garbage!" + content[8:],
+            "tiles": content[:8] + bytes(middle) + content[8 + middle :],
+        }[damage]
+    )
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "head", "tiles"])
+def test_a_damaged_pyramid_is_made_again_and_the_scan_answers_meanwhile(
+    served: Served, damage: str
+) -> None:
+    asked = ImageRequest.parse(3, "3,3,600,400", "300,200", "0", "default.png")
+    Images(Folder(served.root), served.config, served.renderer).plan("scan.png", asked)
+    served.renderer.work()
+    [pyramid] = served.kept.glob(f"*{PYRAMID}")
+    whole = pyramid.read_bytes()
+    spoilt(damage, pyramid)
+
+    images = Images(Folder(served.root), served.config, served.renderer)
+    picture = Image.open(io.BytesIO(images.render(images.plan("scan.png", asked))))
+    assert picture.getpixel((150, 100)) == (0, 0, 128)
+    images.plan("scan.png", asked)
+    served.renderer.work()
+    assert pyramid.read_bytes() == whole
+    assert images.plan("scan.png", asked).image.source.path == pyramid
