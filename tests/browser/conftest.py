@@ -1,106 +1,40 @@
 """A real server, a real browser, and a record of everything that went wrong in it.
 
-BROWSER_SCREENSHOTS=folder keeps pictures of what was seen.
+BROWSER_SCREENSHOTS=folder keeps pictures of what was seen; BROWSER_DEMO=address looks at a demo
+that runs already.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import shutil
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from exhibited import Shown
+from inspection import COUNT_SHIFTS
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, sync_playwright
+from serving import running, shared, somebody_else
+from watch import Watch, WatchElsewhere
 
 from iiifserver.web.assets import Assets
 
-ROOT = Path(__file__).parents[2]
-READY = "iiifserver: "
-READY_TIMEOUT_S = 300
-"""A first start cuts every pyramid of the demo."""
-STOP_TIMEOUT_S = 20
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-3d-apis",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
 ]
-
-
-class Watch:
-    """What went wrong in a page: nothing may."""
-
-    def __init__(self, page: Page, base_url: str) -> None:
-        self.faults: list[str] = []
-        self._base_url = base_url
-        page.on("console", lambda message: self._console(message.type, message.text))
-        page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
-        page.on("request", lambda request: self._request(request.url))
-        page.on("requestfailed", lambda request: self._failed(request.url, request.failure))
-        page.on("response", lambda response: self._response(response.status, response.url))
-
-    def _console(self, kind: str, text: str) -> None:
-        # the software renderer's remark on its own speed, which no page causes
-        if kind in ("error", "warning") and "GL Driver Message" not in text:
-            self.faults.append(f"console: {text}")
-
-    def _request(self, url: str) -> None:
-        if not url.startswith((self._base_url, "data:", "blob:")):
-            self.faults.append(f"another host: {url}")
-
-    def _failed(self, url: str, failure: str | None) -> None:
-        # a viewer drops tiles that went out of sight before they came
-        if failure != "net::ERR_ABORTED":
-            self.faults.append(f"failed: {url}: {failure}")
-
-    def _response(self, status: int, url: str) -> None:
-        if status >= 400:
-            self.faults.append(f"{status}: {url}")
-
-
-@contextlib.contextmanager
-def running(*arguments: str | Path) -> Iterator[str]:
-    """Start the server, wait until it says where it listens, and stop it afterwards."""
-    command = [sys.executable, "-m", "iiifserver.cli", *map(str, arguments), "--port", "0"]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("IIIFSERVER_")}
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    ) as server:
-        lines: queue.Queue[str] = queue.Queue()
-        reading = threading.Thread(target=_read, args=(server, lines))
-        reading.start()
-        try:
-            yield _address(lines)
-        finally:
-            server.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                server.wait(STOP_TIMEOUT_S)
-            server.kill()
-            reading.join()
-
-
-def _read(server: subprocess.Popen[str], lines: queue.Queue[str]) -> None:
-    assert server.stdout is not None
-    for line in server.stdout:
-        lines.put(line)
-    lines.put("")
-
-
-def _address(lines: queue.Queue[str]) -> str:
-    while line := lines.get(timeout=READY_TIMEOUT_S):
-        if line.startswith(READY):
-            return line.removeprefix(READY).strip().rstrip("/")
-    pytest.fail("the server ended before it was ready")
+TIMEOUT_MS = 20_000
+OTHERS = Path(__file__).parent / "npm" / "node_modules"
+"""Programs of others: the accessibility checker and viewers."""
 
 
 @pytest.fixture(scope="session")
@@ -118,9 +52,46 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def demo(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def others() -> Path:
+    """The folder of what other people's packages brought."""
+    if not (OTHERS / ".package-lock.json").is_file():
+        pytest.skip("no viewers of others: npm ci, in tests/browser/npm")
+    return OTHERS
+
+
+@pytest.fixture(scope="session")
+def common(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all workers of this run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session")
+def demo(browser: Browser, common: Path) -> Iterator[str]:
     """The address of the demo exhibition."""
-    with running("demo", "--data", tmp_path_factory.mktemp("demo")) as address:
+    if given := os.environ.get("BROWSER_DEMO"):
+        yield given.rstrip("/")
+        return
+    with shared(common / "demo-address", "demo", "--data", common / "demo") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def chapter(demo: str) -> Shown:
+    """The chapter of 1972, through which the tests walk."""
+    return Shown(demo, "ch05")
+
+
+@pytest.fixture(scope="session")
+def record(demo: str) -> Shown:
+    """A record of two pages, of which the exhibition shows two copies, one in each archive."""
+    return Shown(demo, "ch05-05")
+
+
+@pytest.fixture(scope="session")
+def elsewhere(others: Path) -> Iterator[str]:
+    """The address of somebody else's site."""
+    with somebody_else() as address:
         yield address
 
 
@@ -145,17 +116,32 @@ def scans(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def visit(browser: Browser) -> Iterator[Callable[..., Page]]:
     """A function that opens an address in a window of its own.
 
-    When the test ends nothing may have gone wrong in any of them.
+    When the test ends nothing may have gone wrong in any of them, but for answers with a status
+    that was expected: `refused=(404,)`. With `within`, the page is somebody else's and only what
+    it asks of *base_url* counts. What must see everything is told of the page *before*.
     """
     with contextlib.ExitStack() as opened:
         watches: list[Watch] = []
 
-        def open_page(base_url: str, path: str, width: int = 1280, **options: object) -> Page:
+        def open_page(
+            base_url: str,
+            path: str,
+            width: int = 1280,
+            *,
+            within: str = "",
+            refused: tuple[int, ...] = (),
+            before: Callable[[Page], object] = bool,
+            **options: object,
+        ) -> Page:
             size = {"width": width, "height": 900 if width > 600 else 800}
             context = opened.enter_context(browser.new_context(viewport=size, **options))
+            context.set_default_timeout(TIMEOUT_MS)
+            context.add_init_script(COUNT_SHIFTS)
             page = context.new_page()
-            watches.append(Watch(page, base_url))
-            page.goto(base_url + path)
+            kind = WatchElsewhere if within else Watch
+            watches.append(kind(page, base_url, refused=refused))
+            before(page)
+            page.goto((within or base_url) + path)
             return page
 
         yield open_page

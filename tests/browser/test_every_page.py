@@ -1,0 +1,98 @@
+"""Every page of the demo, in every language and width: whole, quiet, open to everybody."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from exhibited import LANGUAGES, fetch
+from inspection import barriers, shifts, too_wide
+from places import KINDS, WIDTHS, Kind
+from seen import drawn, load_images
+
+pytestmark = pytest.mark.browser
+
+_LOC = re.compile(r"<loc>([^<]+)</loc>")
+
+
+def inspect(page, others, kind):
+    """Return all that is wrong with *page*."""
+    if kind.draws:
+        assert drawn(page).colours > 20
+    missing = load_images(page)
+    return [*missing, *barriers(page, others, kind.without), *too_wide(page), *shifts(page)]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", KINDS)
+def test_a_page_of_each_kind_is_whole_and_open_to_everybody(
+    demo, others, visit, shot, name, language, width
+):
+    kind = KINDS[name]
+    path = kind.path.format(language=language, demo=demo)
+    refused = (kind.status,) if kind.status >= 400 else ()
+    page = visit(demo, path, width, refused=refused)
+    assert page.locator("html").get_attribute("lang") == language
+    wrong = inspect(page, others, kind)
+    shot(page, f"{name}-{language}-{width}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", ["home", "chapter", "record", "agents", "about", "compare"])
+def test_in_the_dark_everything_can_be_read(demo, others, visit, shot, name):
+    kind = KINDS[name]
+    page = visit(demo, kind.path.format(language="ja"), color_scheme="dark")
+    red, green, blue = _rgb(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert red + green + blue < 150
+    wrong = inspect(page, others, kind)
+    shot(page, f"{name}-dark")
+    assert wrong == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_of_the_sitemap_is_whole_and_open_to_everybody(
+    demo, others, visit, language, width
+):
+    pages = sorted(address for address in addresses(demo) if f"/{language}/" in address)
+    assert len(pages) >= 30
+    wrong = []
+    for address in pages:
+        is_record = "/record/" in address
+        page = visit(demo, address.removeprefix(demo), width)
+        wrong += [
+            f"{address}: {fault}" for fault in inspect(page, others, Kind("", draws=is_record))
+        ]
+        page.context.close()
+    assert wrong == []
+
+
+@pytest.mark.long
+def test_no_link_of_ours_leads_nowhere(demo, visit):
+    wanted, seen = {f"{demo}/{language}/" for language in LANGUAGES}, set()
+    page = visit(demo, "/en/", java_script_enabled=False)
+    while wanted - seen:
+        address = min(wanted - seen)
+        seen.add(address)
+        answer = page.request.get(address)
+        assert answer.status == 200, address
+        if answer.headers["content-type"].startswith("text/html"):
+            page.goto(address)
+            links = page.locator("a[href]").evaluate_all("(all) => all.map((link) => link.href)")
+            wanted |= {link.partition("#")[0] for link in links if link.startswith(f"{demo}/")}
+    assert seen >= addresses(demo)
+
+
+def addresses(demo):
+    """Return the addresses of all pages, as crawlers learn of them."""
+    found = set(_LOC.findall(fetch(f"{demo}/sitemap.xml").decode()))
+    parts = {address for address in found if address.endswith(".xml")}
+    for part in parts:
+        found |= set(_LOC.findall(fetch(part).decode()))
+    return found - parts
+
+
+def _rgb(css):
+    return [int(number) for number in re.findall(r"[0-9]+", css)][:3]
