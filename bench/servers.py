@@ -20,12 +20,15 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
+from accounting import cpu_s
+
 WORKERS = 2
 IIPIMAGE = "/usr/lib/iipimage-server/iipsrv.fcgi"
 NEEDED = {"wrk": "wrk", "nginx": "nginx-light", IIPIMAGE: "iipimage-server"}
 IIPIMAGE_CACHE_MB = 10
 """What Debian's package sets; a tile decoded once is kept there, as JPEG."""
 _START_S = 60.0
+_START_LOOKS = 40
 
 _NGINX = """
 daemon off; worker_processes {workers}; pid {folder}/pid; error_log {folder}/errors;
@@ -99,7 +102,7 @@ def ours(*arguments: object, log: Path | None = None) -> Iterator[Server]:
     with contextlib.ExitStack() as stack:
         errors = stack.enter_context(log.open("w")) if log else None
         pid = stack.enter_context(_running(command, environment=environment, stderr=errors))
-        yield _ready(Server(f"http://127.0.0.1:{port}", (pid,)), "/health")
+        yield _at_rest(_ready(Server(f"http://127.0.0.1:{port}", (pid,)), "/health"))
 
 
 @contextlib.contextmanager
@@ -206,6 +209,18 @@ def _ready(server: Server, path: str) -> Server:
             return server
         time.sleep(0.02)
     sys.exit(f"bench: no answer from {server.address} in {_START_S:.0f} s")
+
+
+def _at_rest(server: Server) -> Server:
+    """Return *server* when its processes have done what they do at their start."""
+    before = -1.0
+    for _ in range(_START_LOOKS):
+        now = cpu_s(*server.roots)
+        if now == before:
+            break
+        before = now
+        time.sleep(0.3)
+    return server
 
 
 def _free_port() -> int:
