@@ -1,6 +1,7 @@
-"""Photographs every page of the demo, to be looked at: in each language, width and light.
+"""Photographs the demo: every page to be looked at, or the few pictures of the manual.
 
-    .venv/bin/python tests/browser/photographs.py FOLDER [ADDRESS]
+    .venv/bin/python tests/browser/photographs.py all FOLDER [ADDRESS]
+    .venv/bin/python tests/browser/photographs.py manual docs/pictures [ADDRESS]
 
 ADDRESS is that of a running demo; without it one is started. Not a test: whether a page is
 beautiful, nobody but a reader can tell.
@@ -12,60 +13,93 @@ import contextlib
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from conftest import ARGUMENTS
-from exhibited import LANGUAGES
-from places import KINDS, WIDTHS, Kind
+from exhibited import EXHIBITION, LANGUAGES
+from places import KINDS, WIDTHS
 from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import TimeoutError as NothingCame
 from seen import drawn, load_images
 from serving import running
 
-WALL = 2560
 PATIENCE_MS = 10_000
+QUALITY_PERCENT = 82
+WALL = 2560
+DARK = {"color_scheme": "dark"}
 
 
-def photograph(
-    browser: Browser, demo: str, kind: Kind, language: str, target: Path, width: int, **light: str
-) -> None:
-    """Keep a picture of the whole page, as long as it is."""
-    size = {"width": width, "height": 800 if width < 600 else 900}
-    page = browser.new_page(viewport=size, **light)
+class Picture(NamedTuple):
+    """What is photographed."""
+
+    path: str
+    width: int = 1280
+    height: int = 800
+    draws: bool = False
+    """Whether a viewer stands in it."""
+    light: Mapping[str, str] = {}
+
+
+MANUAL = {
+    "exhibition": Picture("/en/", height=1000),
+    "chapter": Picture(f"/ja/{EXHIBITION}/ch05/", height=1000),
+    "record": Picture(f"/en/{EXHIBITION}/record/ch05-05?xywh=900,350,1500,900", draws=True),
+    "compare": Picture("/en/compare?canvas=ch05-05/1&canvas=ch05-06/1", draws=True),
+    "mirador": Picture(
+        "/mn/viewer?manifest={demo}/presentation/3/ch05/manifest", height=860, draws=True
+    ),
+    "dark": Picture("/ja/", height=1000, light=DARK),
+    "phone": Picture(f"/ja/{EXHIBITION}/record/ch05-03", 390, 844, draws=True),
+}
+
+
+def everything() -> Iterator[tuple[str, Picture]]:
+    """Return every page in each language and width, in the dark, and on a wall, with names."""
+    for name, kind in KINDS.items():
+        for language in LANGUAGES:
+            path = kind.path.replace("{language}", language)
+            for width in WIDTHS:
+                yield f"{name}-{language}-{width}", Picture(path, width, draws=kind.draws)
+        path = kind.path.replace("{language}", "ja")
+        yield f"{name}-dark", Picture(path, draws=kind.draws, light=DARK)
+        yield f"{name}-wall", Picture(path, WALL, draws=kind.draws)
+
+
+def photograph(browser: Browser, demo: str, picture: Picture, target: Path, *, whole: bool) -> None:
+    """Keep a picture of a page, of the *whole* of it as long as it is."""
+    size = {"width": picture.width, "height": picture.height}
+    page = browser.new_page(viewport=size, **picture.light)
     page.set_default_timeout(PATIENCE_MS)
-    page.goto(demo + kind.path.format(language=language, demo=demo))
+    page.goto(demo + picture.path.format(demo=demo))
     with contextlib.suppress(NothingCame):  # what does not come is seen on the picture
-        if kind.draws:
+        if picture.draws:
             drawn(page)
-        load_images(page)
-    page.screenshot(path=target, full_page=True)
+        if whole:
+            load_images(page)
+        page.wait_for_load_state("networkidle")
+    page.screenshot(path=target, full_page=whole, type="jpeg", quality=QUALITY_PERCENT)
     page.close()
 
 
-def main(folder: Path, demo: str, only: tuple[str, ...] = ()) -> None:
-    """Photograph all pages of *demo* into *folder*."""
+def main(what: str, folder: Path, demo: str) -> None:
+    """Photograph *what* is wanted of *demo* into *folder*."""
+    wanted = MANUAL.items() if what == "manual" else everything()
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         executable = shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        for name, kind in KINDS.items():
-            if only and name not in only:
-                continue
-            for language in LANGUAGES:
-                for width in WIDTHS:
-                    target = folder / f"{name}-{language}-{width}.jpg"
-                    photograph(browser, demo, kind, language, target, width)
-            target = folder / f"{name}-dark.jpg"
-            photograph(browser, demo, kind, "ja", target, 1280, color_scheme="dark")
-            photograph(browser, demo, kind, "en", folder / f"{name}-wall.jpg", WALL)
+        for name, picture in wanted:
+            photograph(browser, demo, picture, folder / f"{name}.jpg", whole=what == "all")
         browser.close()
 
 
 if __name__ == "__main__":
     with contextlib.ExitStack() as opened:
-        if len(sys.argv) > 2:
-            address = sys.argv[2].rstrip("/")
+        if len(sys.argv) > 3:
+            address = sys.argv[3].rstrip("/")
         else:
             data = opened.enter_context(tempfile.TemporaryDirectory())
             address = opened.enter_context(running("demo", "--data", data))
-        main(Path(sys.argv[1]), address, tuple(sys.argv[3:]))
+        main(sys.argv[1], Path(sys.argv[2]), address)
