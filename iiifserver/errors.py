@@ -168,6 +168,12 @@ class Busy(RequestError):
             self.retry_after_s = retry_after_s
 
 
+class Replaced(Busy):
+    """The file was replaced while a picture was made of it: what was planned is of the old one."""
+
+    retry_after_s = 1
+
+
 class TookTooLong(Busy):
     """The work was stopped after its time: asking again at once would only repeat that."""
 

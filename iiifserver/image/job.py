@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from iiifserver.sources import Place
+from iiifserver.errors import Replaced
+from iiifserver.sources import Place, identity_of
 
 from .cost import cost_ms
 from .open import Header
@@ -114,7 +115,7 @@ def bytes_of(answer: Place | bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture to make; `identity` tells the file from the one that replaces it.
+    """One picture to make; `identity` tells the file from the one that replaces it, if one can.
 
     `stored` is the JPEG tile, upright and in colour, that shows just what the plan does.
     """
@@ -146,7 +147,23 @@ class Picture:
         return cost_ms(self.header, self.plan)
 
     def run(self) -> bytes:
-        """Return the encoded picture, or raise BrokenSource."""
+        """Return the encoded picture.
+
+        Raises:
+            BrokenSource: the file cannot be decoded.
+            Replaced: it is another file by now, which may be what was decoded.
+        """
         from .render import render  # only where it runs: pyvips stays out of web processes
 
-        return render(self)
+        try:
+            return render(self)
+        finally:
+            self._check()
+
+    def _check(self) -> None:
+        try:
+            same = not self.identity or identity_of(self.path.stat()) == self.identity
+        except OSError:
+            same = False
+        if not same:
+            raise Replaced(f"{self.name} was replaced while it was read")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,17 @@ from typing import NamedTuple
 PYRAMID, SIDECAR = ".tif", ".tiles"
 _USED_EVERY_S = 600
 _NAME = re.compile(r"([0-9a-f]{32})\.(tif|tiles)")
+
+
+def note_use(path: str, status: os.stat_result) -> None:
+    """Note that the file at *path*, of which *status* was told just now, is used.
+
+    The time of access is set by us: disks are often mounted so that reading does not.
+    """
+    now = time.time_ns()
+    if now - status.st_atime_ns > _USED_EVERY_S * 10**9:
+        with suppress(OSError):  # it is another's, or gone
+            os.utime(path, ns=(now, status.st_mtime_ns))
 
 
 class _Made(NamedTuple):
@@ -34,18 +46,13 @@ class Kept:
     most_bytes: int
 
     def find(self, stem: str) -> os.stat_result | None:
-        """Return what the disk says of the pyramid *stem*, None where there is none; note its use.
-
-        The time of access is set by us: disks are often mounted so that reading does not.
-        """
+        """Return what the disk says of the pyramid *stem*, None where there is none; note its use."""
         path = os.path.join(self.folder, stem + PYRAMID)  # noqa: PTH118 - often asked
         try:
             status = os.stat(path)  # noqa: PTH116
-            now = time.time_ns()
-            if now - status.st_atime_ns > _USED_EVERY_S * 10**9:
-                os.utime(path, ns=(now, status.st_mtime_ns))
         except FileNotFoundError:
             return None
+        note_use(path, status)
         return status
 
     def path(self, stem: str, ending: str) -> Path:

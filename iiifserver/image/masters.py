@@ -13,12 +13,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from iiifserver.cache import Memory
 from iiifserver.config import Config
-from iiifserver.errors import NotFound, RequestError
+from iiifserver.errors import Busy, NotFound, RequestError
 from iiifserver.sources import Place, Source
 
 from .cost import cost_ms
@@ -143,7 +143,8 @@ class Masters:
         now = self._clock()
         if now >= (self._asked.get(job.key) or now):
             self._asked.put(job.key, now + _ASK_EVERY_S)
-            self._renderer.begin(job)
+            with suppress(Busy):  # no answer fails for what is only wished
+                self._renderer.begin(job)
 
     @contextmanager
     def directly(self, source: Source, header: Header, plan: Plan) -> Iterator[bool]:

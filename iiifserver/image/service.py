@@ -30,7 +30,7 @@ MOST_HEADERS = 20_000
 MOST_IMAGES_BYTES = 16 << 20
 """Memory for images that were asked for lately, with the places of their tiles."""
 _MOST_PLANS = 4_096  # that are kept: images of one size have theirs in common
-EDITION_OF_PIXELS = "2"
+EDITION_OF_PIXELS = "3"
 """Part of every ETag: raised when the same request begins to give other bytes."""
 
 
@@ -250,7 +250,7 @@ class Images:
             image.header,
             plan,
             self._encoding,
-            source.identity,
+            "" if source.lasting else source.identity,
             self._derived.path(source.identifier, planned.etag),
             image.stored.place(plan.box, plan.width, plan.height) if image.stored else None,
         )

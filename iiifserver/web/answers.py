@@ -19,7 +19,7 @@ import orjson
 from werkzeug.http import parse_etags
 
 from iiifserver.cache import Memory
-from iiifserver.errors import BrokenSource
+from iiifserver.errors import Busy, Replaced
 from iiifserver.image.info import CONTEXT, PROFILE, Description, info
 from iiifserver.image.request import ImageRequest, OutputFormat, Version
 from iiifserver.image.service import Image, Images, Planned
@@ -128,13 +128,13 @@ class Answers:
             length = None if place is None else _length(place)
             return Answer(200, self._picture(environ, version, planned, urls, length), [])
         for again in (True, False):
-            planned, found = self._images.answer(planned)
             try:
+                planned, found = self._images.answer(planned)
                 body = self._bodies.of(found, planned)
-            except OSError as error:
+            except (OSError, Replaced) as error:
                 self._images.forget(identifier)
                 if not again:
-                    raise BrokenSource(f"{identifier}: {error.strerror}") from error
+                    raise Busy(f"{identifier} is being replaced", retry_after_s=1) from error
                 planned = self._images.plan(identifier, asked)
             else:
                 break

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+from iiifserver.image.kept import note_use
 from iiifserver.image.service import Planned
 from iiifserver.sources import Place, Source, identity_of
 
@@ -104,8 +105,10 @@ class Bodies:
 
 def _opened(path: str, source: Source) -> _File:
     file = _File(os.open(path, os.O_RDONLY))
-    described = source.lasting or path != str(source.path)
-    if not described and identity_of(os.fstat(file.number)) != source.identity:
+    status = os.fstat(file.number)
+    if source.lasting:
+        note_use(path, status)  # of a folder's pyramids those that nobody uses make room
+    elif path == str(source.path) and identity_of(status) != source.identity:
         raise OSError(errno.ESTALE, "it was replaced")  # places are those of the file that was
     return file
 

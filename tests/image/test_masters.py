@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from iiifserver.config import Config
-from iiifserver.errors import BrokenSource, NotFound
+from iiifserver.errors import BrokenSource, Busy, NotFound, Replaced
 from iiifserver.image import making
 from iiifserver.image.job import State
 from iiifserver.image.kept import PYRAMID, SIDECAR, Kept
@@ -418,3 +418,25 @@ def test_a_damaged_pyramid_is_made_again_and_the_scan_answers_meanwhile(
     served.renderer.work()
     assert pyramid.read_bytes() == whole
     assert images.plan("scan.png", asked).image.source.path == pyramid
+
+
+def test_a_wish_that_nobody_takes_fails_no_answer(served: Served) -> None:
+    class Away(Renderer):
+        def begin(self, _job: Any) -> bool:
+            raise Busy("the render processes are being restarted")
+
+    images = Images(Folder(served.root), served.config, Away())
+    assert images.wanted("scan.png").dimensions == (700, 500)
+
+
+def test_a_picture_of_a_file_that_is_replaced_meanwhile_is_none(served: Served) -> None:
+    images = Images(Folder(served.root), served.config, served.renderer)
+    asked = ImageRequest.parse(3, "3,3,600,400", "300,200", "0", "default.png")
+    planned = images.plan("scan.png", asked)
+    served.save(colour="red")
+    with pytest.raises(Replaced):
+        images.render(planned)
+    images.forget("scan.png")
+    again = images.plan("scan.png", asked)
+    assert again.etag != planned.etag
+    assert Image.open(io.BytesIO(images.render(again))).getpixel((9, 9)) == (255, 0, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,3 +122,15 @@ def test_where_a_disk_would_be_waited_for_somebody_else_waits(
     monkeypatch.setattr(os, "preadv", busy)
     assert Bodies().at_once(asked.place, asked) is None
     assert read(Bodies(), asked) == bytes(range(4))
+
+
+def test_reading_from_what_was_made_keeps_it_from_making_room(file: Path) -> None:
+    hours_ago = 5 * 3600 * 10**9
+    status = file.stat()
+    os.utime(file, ns=(status.st_atime_ns - hours_ago, status.st_mtime_ns))
+    old = file.stat().st_atime_ns
+    asked = planned(file, 3, 10)
+    lasting = asked.image._replace(source=replace(asked.image.source, lasting=True))
+    read(Bodies(), asked._replace(image=lasting))
+    assert file.stat().st_atime_ns - old > hours_ago // 2
+    assert file.stat().st_mtime_ns == status.st_mtime_ns
