@@ -13,6 +13,9 @@ from image_sources import picture
 from PIL import Image, ImageCms
 from pixels import as_srgb, asked, cmyk_profile, decoded, difference, seen, served
 
+from iiifserver.image.job import Encoding
+from iiifserver.image.render.colour import in_quality
+from iiifserver.image.render.tile import encoded
 from iiifserver.image.request import FORMATS
 
 P3 = bytes(pyvips.Image.profile_load("p3"))
@@ -291,7 +294,25 @@ def test_gray_is_pillow_s_gray(mode: str, tmp_path: Path) -> None:
     given = whole(tmp_path, "scan.png", "gray.png")
     expected = source.convert("LA" if mode.endswith("A") else "L")
     assert given.mode == expected.mode
-    assert difference(given, expected).max() <= 1
+    assert difference(given, expected).max() == 0
+
+
+def test_every_colour_has_pillow_s_gray() -> None:
+    expected = np.asarray(Image.fromarray(every_colour()).convert("L"))
+    image = pyvips.Image.new_from_array(every_colour()).copy(interpretation="srgb")
+    assert (in_quality(image, "gray").numpy() == expected).all()
+
+
+def test_every_colour_has_pillow_s_gray_where_it_is_encoded_as_such() -> None:
+    colours = np.pad(every_colour(), ((0, 0), (0, 0), (0, 1)))
+    luma = np.asarray(Image.fromarray(every_colour()).convert("L"))[..., None]
+    how = Encoding(jpeg_quality=100)
+    assert encoded(colours, how, gray=True) == encoded(luma, how)
+
+
+def every_colour() -> np.ndarray:
+    colours = np.arange(1 << 24, dtype=">u4").reshape(4_096, 4_096)
+    return np.ascontiguousarray(colours.view(np.uint8).reshape(4_096, 4_096, 4)[..., 1:])
 
 
 @pytest.mark.parametrize("ending", ["png", "webp", "avif", "tif", "gif", "jp2"])

@@ -10,8 +10,8 @@ import pyvips
 
 from iiifserver.image.request import Quality
 
-# ITU-R BT.601 luma, the one meaning of gray on every path
-_LUMA = [0.299, 0.587, 0.114]
+# ITU-R BT.601 luma, the one meaning of gray on every path: in 16 bits, as libjpeg and Pillow do
+_LUMA = [19_595 / 65_536, 38_470 / 65_536, 7_471 / 65_536]
 _LARGEST_PROFILE_BYTES = 4 << 20  # printers' profiles have 3 MB; larger ones are no profiles
 
 
@@ -97,7 +97,7 @@ def in_quality(image: Any, quality: Quality) -> Any:
     """
     if quality in ("gray", "bitonal") and image.bands > 2:
         alpha = image[3] if image.bands == 4 else None
-        image = image.extract_band(0, n=3).recomb([_LUMA]).rint().cast("uchar")
+        image = image.extract_band(0, n=3).recomb([_LUMA]).linear(1, 0.5, uchar=True)
         image = image if alpha is None else image.bandjoin(alpha)
         image = image.copy(interpretation="b-w")
     return image >= 128 if quality == "bitonal" else image

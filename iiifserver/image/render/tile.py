@@ -1,6 +1,8 @@
 """Gray, mirrored and quarter-turned tiles, out of one stored tile, without libvips.
 
 The pixels are those of the pipeline, to the bit; a tile costs about half.
+
+libjpeg computes gray while it encodes, in whole numbers, just as `colour.in_quality` rounds it.
 """
 
 from __future__ import annotations
@@ -18,11 +20,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Pixels = NDArray[np.uint8]
+    Numbers = NDArray[np.uint8 | np.uint32]
 
-_LUMA = np.array([299, 587, 114, 0], np.float32)  # thousandths: ITU-R BT.601, as in colour.py
 _SUBSAMPLED = {"on": "420", "off": "444"}
 _COLOURS = {1: "gray", 3: "rgb", 4: "rgbx"}
-_ROWS = 16
+_NUMBERS = {1: np.uint8, 4: np.uint32}
+_COLUMNS = 16
 _LOWEST_FULL_QUALITY = 90  # where libvips' "auto" begins to keep all of the colours
 
 
@@ -41,11 +44,7 @@ def from_stored(place: Place, plan: Plan, encoding: Encoding) -> bytes | None:
         pixels = decoded(place.read())
     except (OSError, ValueError):
         return None
-    if plan.quality == "gray":
-        pixels = gray(pixels)
-    if plan.rotation.mirror:
-        pixels = pixels[:, ::-1]
-    return encoded(_turned(pixels, int(degrees) // 90), encoding)
+    return encoded(_moved(pixels, plan), encoding, gray=plan.quality == "gray")
 
 
 def decoded(jpeg: bytes) -> Pixels:
@@ -59,17 +58,7 @@ def decoded(jpeg: bytes) -> Pixels:
     return pixels
 
 
-def gray(pixels: Pixels) -> Pixels:
-    """Return the luma, rounded as `colour.in_quality` does: halves to the even number."""
-    if pixels.shape[2] == 1:
-        return pixels
-    # whole numbers, which float32 holds exactly
-    luma: NDArray[np.float32] = pixels.astype(np.float32) @ _LUMA
-    luma /= np.float32(1000)
-    return np.rint(luma, out=luma).astype(np.uint8)[..., None]
-
-
-def encoded(pixels: Pixels, encoding: Encoding) -> bytes:
+def encoded(pixels: Pixels, encoding: Encoding, *, gray: bool = False) -> bytes:
     """Return *pixels*, gray, RGB or as `decoded` returns them, as a baseline JPEG."""
     full = encoding.jpeg_quality >= _LOWEST_FULL_QUALITY
     subsampling = _SUBSAMPLED.get(encoding.jpeg_subsampling, "444" if full else "420")
@@ -78,18 +67,27 @@ def encoded(pixels: Pixels, encoding: Encoding) -> bytes:
         np.ascontiguousarray(pixels),
         quality=encoding.jpeg_quality,
         colorspace=colours,
-        colorsubsampling="gray" if colours == "gray" else subsampling,
+        colorsubsampling="gray" if gray or colours == "gray" else subsampling,
     )
     return jpeg
 
 
-def _turned(pixels: Pixels, quarters: int) -> Pixels:
-    """Return *pixels* after so many quarter turns clockwise."""
+def _moved(pixels: Pixels, plan: Plan) -> Pixels:
+    """Return *pixels* mirrored and turned: each as one number, which is many times as fast."""
+    bands = pixels.shape[2]
+    shown = pixels.view(_NUMBERS[bands])[..., 0]
+    if plan.rotation.mirror:
+        shown = shown[:, ::-1]
+    shown = _turned(shown, int(plan.rotation.degrees) // 90)
+    return np.ascontiguousarray(shown).view(np.uint8).reshape(*shown.shape, bands)
+
+
+def _turned(numbers: Numbers, quarters: int) -> Numbers:
+    """Return what is clockwise from *numbers* by so many quarter turns."""
+    shown = np.rot90(numbers, -quarters)
     if quarters % 2 == 0:
-        return pixels[::-1, ::-1] if quarters else pixels
-    height, width, bands = pixels.shape
-    shown = np.rot90(pixels, -quarters)
-    turned = np.empty((width, height, bands), np.uint8)
-    for start in range(0, height, _ROWS):  # few rows at once: they stay in the processor's cache
-        turned[:, start : start + _ROWS] = shown[:, start : start + _ROWS]
+        return shown
+    turned = np.empty(shown.shape, shown.dtype)
+    for start in range(0, shown.shape[1], _COLUMNS):  # few at once stay in the processor's cache
+        turned[:, start : start + _COLUMNS] = shown[:, start : start + _COLUMNS]
     return turned
