@@ -72,7 +72,7 @@ def demo(browser: Browser, common: Path) -> Iterator[str]:
     if given := os.environ.get("BROWSER_DEMO"):
         yield given.rstrip("/")
         return
-    with shared(common / "demo-address", "demo", "--data", common / "demo") as address:
+    with shared(common, "demo", "--data", common / "demo") as address:
         yield address
 
 

@@ -13,7 +13,7 @@ Pixels = list[tuple[int, int, int]]
 _TILE = re.compile(r"/iiif/[23]/([^/]+)/[0-9]+,[0-9]+,([0-9]+),[0-9]+/([0-9]+),[0-9]*/0/")
 _POLLING_MS = 250
 SIDE = 64
-READY = "#zoom[data-ready=true]"
+READY = "#zoom[data-ready=true][data-view]"
 
 # Something is drawn that does not move, and it is not what was there before. Copies are read,
 # because reading a canvas that is on the screen makes browsers complain.

@@ -45,29 +45,29 @@ def running(*arguments: str | Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def shared(note: Path, *arguments: str | Path) -> Iterator[str]:
+def shared(folder: Path, *arguments: str | Path) -> Iterator[str]:
     """Give the address of one server that all workers use; the first to come starts it.
 
-    The file *note* holds the address. Whoever uses the server holds a shared lock on the file, so
-    the one who started it sees when it is the last.
+    In *folder* a note holds the address. Who comes or goes holds one lock for that moment; who uses
+    the server shares another, so that the one who started it can wait for all others.
     """
-    with contextlib.ExitStack() as held, note.open("a+", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        address = file.read()
-        if not address:
-            address = held.enter_context(running(*arguments))
-            file.write(address)
-            file.flush()
-            held.callback(_last, file)
-        fcntl.flock(file, fcntl.LOCK_SH)
+    note = folder / "address"
+    with (
+        (folder / "coming").open("w") as coming,
+        (folder / "using").open("w") as using,
+        contextlib.ExitStack() as held,
+    ):
+        fcntl.flock(coming, fcntl.LOCK_EX)
+        if not note.exists():
+            note.write_text(held.enter_context(running(*arguments)))
+            held.callback(fcntl.flock, using, fcntl.LOCK_EX)
+            held.callback(fcntl.flock, coming, fcntl.LOCK_UN)
+            held.callback(note.unlink)
+            held.callback(fcntl.flock, coming, fcntl.LOCK_EX)
+        address = note.read_text()
+        fcntl.flock(using, fcntl.LOCK_SH)
+        fcntl.flock(coming, fcntl.LOCK_UN)
         yield address
-
-
-def _last(file) -> None:
-    """Wait until nobody else holds *file*, and let nobody find the address any more."""
-    fcntl.flock(file, fcntl.LOCK_EX)
-    file.truncate(0)
 
 
 def _read(server: subprocess.Popen[str], lines: queue.Queue[str]) -> None:

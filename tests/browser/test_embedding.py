@@ -26,7 +26,7 @@ def test_a_record_lives_in_a_page_of_another_site(demo, elsewhere, visit, shot):
     page = embed(visit, demo, elsewhere, f"{demo}/embed/ch05-05?lang=mn")
     frame = page.frame_locator("iframe")
     expect(frame.locator("html")).to_have_attribute("lang", "mn")
-    expect(frame.locator("#zoom[data-ready=true]")).to_be_visible()
+    expect(frame.locator("#zoom[data-ready=true][data-view]")).to_be_visible()
     before = frame.locator("#zoom").get_attribute("data-view")
     frame.locator("#zoom [data-action=in]").first.click()
     expect(frame.locator("#zoom")).not_to_have_attribute("data-view", before)
