@@ -299,20 +299,45 @@ def relink(base_url: str, **where: Any) -> None:
 
 @main.command()
 @click.argument("identifiers", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Forget those of all images.")
+@click.option("--all", "everything", is_flag=True, help="Forget made pictures of all images.")
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder that is served as it is, if one is.",
+)
 @_published
-def purge(identifiers: tuple[str, ...], everything: bool, **where: Any) -> None:
-    """Forget the made pictures that are kept of images called IDENTIFIERS: they are made anew.
+def purge(
+    identifiers: tuple[str, ...], everything: bool, folder: Path | None, **where: Any
+) -> None:
+    """Forget what was made of images called IDENTIFIERS: it is made anew when it is asked for.
 
-    A file that was replaced needs none of this: its old pictures are never shown again.
+    That is pictures, and with --folder the pyramids of scans too. A file that was replaced needs
+    none of this: what was made of the old one is never shown again.
     """
-    from .cache import Directory
+    from .image.purging import purge, purge_all
 
     if everything == bool(identifiers):
         raise click.UsageError("name images, or say --all")
-    derived = Directory.of(_config(**where))
-    count = derived.purge_all() if everything else sum(map(derived.purge, identifiers))
-    click.echo(f"{count} pictures deleted")
+    config = _serving(folder, **where)
+    if everything:
+        click.echo(f"{purge_all(config)} files deleted")
+        return
+    for identifier, count in purge(config, identifiers).items():
+        click.echo(f"{identifier}: {count} files deleted" if count else f"{identifier}: none kept")
+
+
+def _serving(
+    folder: Path | None, config_file: Path | None = None, data: Path | None = None
+) -> configuration.Config:
+    """Return the settings under which `serve FOLDER` or `serve` runs."""
+    from .server import user_folder
+
+    name = str(folder.resolve()) if folder else None
+    config = configuration.load(config_file, folder=name, data=data)
+    if not config.folder:
+        return config
+    defaults = {"data": user_folder("folders")}
+    return configuration.load(config_file, defaults=defaults, folder=name, data=data)
 
 
 def _tell_changes(folder: Path, images: Path | None, **where: Any) -> None:

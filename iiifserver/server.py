@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -27,6 +28,9 @@ THREADS = "IIIF_THREADS"
 """Environment variable: the threads of a web worker, for all that does not stand ready."""
 
 _THREADS = 16  # beyond those that may wait for pictures
+_MOST_CONNECTIONS = 8_192  # of a worker; one that is idle takes about 20 kB
+_OTHER_FILES = 512  # scans, sockets of its own
+_IDLE_MS = 15_000
 _MOST_WORKERS = 4
 _WORKER_BYTES = 512 << 20  # of a machine's memory for each, its share of rendering included
 _READY_S = 30.0
@@ -82,6 +86,7 @@ def run(
     SIGHUP replaces the web workers one after the other, under the settings that *reread* returns.
     """
     from granian.constants import Interfaces
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
     port = settle(host, port)
@@ -98,6 +103,9 @@ def run(
             workers=workers or sensible_workers(_cores(), _memory_bytes()),
             # what does not stand ready is answered by threads of our own: web/lanes.py
             blocking_threads=1,
+            # an idle connection counts: none may keep readers out
+            backpressure=_most_connections(),
+            http1_settings=HTTP1Settings(header_read_timeout=_IDLE_MS),
             log_level=LogLevels.error,
             respawn_failed_workers=True,
             respawn_interval=_START_S,
@@ -139,6 +147,17 @@ def sensible_workers(cores: float, memory_bytes: int, limits: Path = _LIMITS) ->
     most = _words(limits / "memory.max") or _words(limits / "memory/memory.limit_in_bytes")
     memory_bytes = min([memory_bytes, *(int(word) for word in most if word.isdigit())])
     return max(1, min(int(cores), _MOST_WORKERS, memory_bytes // _WORKER_BYTES))
+
+
+def _most_connections() -> int:
+    """Return how many connections a worker may hold, after asking for as many files as allowed."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = _MOST_CONNECTIONS * 2 if most == resource.RLIM_INFINITY else most
+    files = min(files, _MOST_CONNECTIONS + _OTHER_FILES)
+    with contextlib.suppress(ValueError, OSError):  # macOS allows less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(soft - _OTHER_FILES, 64)
 
 
 def address(host: str, port: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -222,6 +223,15 @@ def test_workers_end_when_the_main_process_is_killed(scans: Path, start: Any) ->
     while (left := [pid for pid in family if lives(pid)]) and time.monotonic() < until:
         time.sleep(0.05)
     assert left == []
+
+
+def test_idle_connections_keep_no_reader_out(scans: Path, start: Any) -> None:
+    where, _ = start("serve", str(scans), "--port", "0", "--workers", "1")
+    with contextlib.ExitStack() as idle:
+        for _ in range(1_200):
+            connection = socket.create_connection(("127.0.0.1", urlsplit(where).port), 30)
+            idle.enter_context(connection).sendall(b"GET /iiif/3/sea/info.json HTTP/1.1\r\n")
+        assert asked(where, "iiif/3/sea/0,0,300,200/300,/0/default.jpg") == 200
 
 
 def test_a_request_that_is_being_answered_is_finished(scans: Path, start: Any) -> None:

@@ -59,10 +59,12 @@ class Kept:
         """Return where a file of *stem* is, or would be."""
         return self.folder / f"{stem}{ending}"
 
-    def drop(self, stem: str) -> None:
-        """Delete the files of *stem*."""
-        for ending in (PYRAMID, SIDECAR):
-            self.path(stem, ending).unlink(missing_ok=True)
+    def drop(self, stem: str) -> int:
+        """Delete the files of *stem*; return how many there were."""
+        there = [path for each in (PYRAMID, SIDECAR) if (path := self.path(stem, each)).exists()]
+        for path in there:
+            path.unlink(missing_ok=True)
+        return len(there)
 
     def make_room(self, stem: str) -> int:
         """Delete what is used least until the rest fits; return how many stems went.

@@ -149,9 +149,9 @@ class BuildPyramid:
         """
         if self.kept.find(self.stem):
             return b""
-        self.kept.folder.mkdir(parents=True, exist_ok=True)
-        sweep_aside(self.kept.folder)
         try:
+            self.kept.folder.mkdir(parents=True, exist_ok=True)
+            sweep_aside(self.kept.folder)
             self._make()
         except (RequestError, OSError) as error:
             why = str(error) if isinstance(error, RequestError) else error.strerror or str(error)

@@ -200,6 +200,10 @@ class Masters:
         return needs_pyramid(header, source.leaf, self._form)
 
     def _stem(self, source: Source) -> str:
-        """Return the name of what is made of *source*: another file gets another name."""
-        made_of = f"{source.identifier}\0{source.identity}"
-        return pyramid_name(made_of, source.leaf, self._form).removesuffix(PYRAMID)
+        return stem_of(source, self._form)
+
+
+def stem_of(source: Source, form: Form) -> str:
+    """Return the name of what is made of a folder's scan: another file gets another name."""
+    made_of = f"{source.identifier}\0{source.identity}"
+    return pyramid_name(made_of, source.leaf, form).removesuffix(PYRAMID)
