@@ -10,13 +10,19 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
+from iiifserver.errors import Busy
+
+from . import problems
+from .answers import OPEN
 from .bodies import LARGE_BYTES
 from .tiles import Door
 
+_RETRY_AFTER_S = 10
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +46,8 @@ class Lanes:
     def __init__(self, door: Door, threads: int) -> None:
         self._door = door
         self._pool = ThreadPoolExecutor(threads, "answering")
+        # who reads slowly, or not at all, keeps a thread: never all of them
+        self._large = threading.BoundedSemaphore(max(threads // 2, 1))
         self._environ = {
             "SCRIPT_NAME": "",
             "wsgi.errors": sys.stderr,
@@ -71,11 +79,27 @@ class Lanes:
             body = self._door.app(environ, start_response)
             status, headers = said
             if _length(headers) > LARGE_BYTES:
-                client.response_iter(status, headers, _Pieces(body))
+                self._send(client, status, headers, _Pieces(body))
             else:
                 client.response_bytes(status, headers, _whole(body))
         except Exception:  # the edge of a thread: it must not end without a word
             _log.exception("unexpected error on %s", environ.get("PATH_INFO"))
+
+    def _send(
+        self, client: Client, status: int, headers: list[tuple[str, str]], body: _Pieces
+    ) -> None:
+        """Send a large body, as slowly as its reader takes it, unless too many do that already."""
+        if not self._large.acquire(blocking=False):
+            body.close()
+            why = "too many large pictures are being sent at this moment"
+            refusal = problems.answer_to(Busy(why, retry_after_s=_RETRY_AFTER_S))
+            refusal.headers.update(OPEN)
+            client.response_bytes(refusal.status_code, list(refusal.headers), refusal.get_data())
+            return
+        try:
+            client.response_iter(status, headers, body)
+        finally:
+            self._large.release()
 
 
 def _no_write(_: bytes) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from iiifserver.web.answers import Answer
+from iiifserver.web.bodies import LARGE_BYTES
 from iiifserver.web.lanes import Lanes
 
 
@@ -144,3 +145,35 @@ def test_requests_look_as_wsgi_says(lanes_of: Any) -> None:
     assert seen["PATH_INFO"] == "/x"
     assert (seen["wsgi.version"], seen["SCRIPT_NAME"]) == ((1, 0), "")
     assert not [name for name in seen if name.startswith("IIIF")]
+
+
+def test_who_does_not_read_large_pictures_keeps_no_other_waiting(
+    lanes_of: Callable[..., Lanes],
+) -> None:
+    reading = threading.Event()
+
+    class Slow(Client):
+        def response_iter(self, status: int, headers: Any, body: Iterator[bytes]) -> None:
+            begun.release()
+            assert reading.wait(30)
+            super().response_iter(status, headers, body)
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        large = environ["PATH_INFO"] == "/large"
+        start_response("200 OK", [("Content-Length", str((LARGE_BYTES + 1) if large else 2))])
+        return [b"ok"]
+
+    lanes, begun = lanes_of(app, threads=4), threading.Semaphore(0)
+    slow = [Slow(), Slow()]
+    for client in slow:
+        lanes(client, {"PATH_INFO": "/large"})
+        assert begun.acquire(timeout=30)
+    refused, small = ask(lanes, "/large"), ask(lanes, "/small")
+    assert refused.done.wait(30)
+    assert refused.answer[0] == 503
+    assert dict(refused.answer[1])["Retry-After"] == "10"
+    assert dict(refused.answer[1])["Access-Control-Allow-Origin"] == "*"
+    assert small.done.wait(30)
+    assert small.answer[0] == 200
+    reading.set()
+    assert all(client.done.wait(30) and client.answer[0] == 200 for client in slow)
