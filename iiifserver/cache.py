@@ -138,12 +138,12 @@ class Directory:
         except OSError:
             return None
         try:
-            if most_bytes is not None and os.fstat(handle).st_size > most_bytes:
+            status = os.fstat(handle)
+            if most_bytes is not None and status.st_size > most_bytes:
                 return None
-            length = _checked(handle)
-            if length is not None:
-                _touch(handle)
-                return Place(path, _HEAD.size, length)
+            if _is_whole(handle, status.st_size):
+                _touch(handle, status.st_mtime)
+                return Place(path, _HEAD.size, status.st_size - _HEAD.size)
         except OSError:
             return None
         finally:
@@ -246,24 +246,22 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _checked(handle: int) -> int | None:
-    """Return how many bytes an entry holds, None if it is not as it was written."""
-    piece = os.read(handle, _PIECE_BYTES)
+def _is_whole(handle: int, size_bytes: int) -> bool:
+    """Return whether an entry is as it was written."""
+    piece = os.read(handle, min(size_bytes, _PIECE_BYTES))
     if len(piece) < _HEAD.size:
-        return None
+        return False
     mark, checksum, length = _HEAD.unpack_from(piece)
-    found, piece = 0, piece[_HEAD.size :]
-    left: int = length
-    while piece and left >= len(piece):
+    if mark != _MARK or length != size_bytes - _HEAD.size:
+        return False
+    found, left = zlib.crc32(memoryview(piece)[_HEAD.size :]), size_bytes - len(piece)
+    while left and (piece := os.read(handle, min(left, _PIECE_BYTES))):
         found, left = zlib.crc32(piece, found), left - len(piece)
-        piece = os.read(handle, _PIECE_BYTES)
-    whole = mark == _MARK and not piece and not left and found == checksum
-    return int(length) if whole else None
+    return not left and bool(found == checksum)
 
 
-def _touch(handle: int) -> None:
-    now = time.time()
-    if abs(now - os.fstat(handle).st_mtime) > _TOUCHED_S:
+def _touch(handle: int, used_s: float) -> None:
+    if abs(time.time() - used_s) > _TOUCHED_S:
         with contextlib.suppress(OSError):  # a disk that is only read
             os.utime(handle)
 
