@@ -21,10 +21,11 @@ from iiifserver.image.plan import Box
 
 from .colour import with_profile
 from .mosaic import read_tiles
+from .stream import streamed
 
 pyvips.cache_set_max(0)
 _LOADERS = {
-    "jpeg": ("jpegload", "VipsForeignLoadJpegFile"),
+    "jpeg": ("jpegload_source", "VipsForeignLoadJpegSource"),
     "tiff": ("tiffload", "VipsForeignLoadTiffFile"),
     "png": ("pngload", "VipsForeignLoadPngFile"),
     "webp": ("webpload", "VipsForeignLoadWebpFile"),
@@ -73,7 +74,8 @@ def read_level(path: Path, header: Header, number: int, box: Box, *, reduced: bo
             options["subifd"] = level.subifd
     operation, _ = _LOADERS[header.format]
     load: Callable[..., Any] = getattr(pyvips.Image, operation)
-    image = load(str(path), fail_on="error", **options)
+    file = streamed(path) if header.format == "jpeg" else str(path)
+    image = load(file, fail_on="error", **options)
     if image.width < box.x + box.width or image.height < box.y + box.height:
         raise BrokenSource(f"{path.name} is smaller than its header says", parameter="identifier")
     image = image.crop(*box)
