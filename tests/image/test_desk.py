@@ -417,3 +417,14 @@ async def test_who_waits_when_the_server_stops_is_told() -> None:
         with pytest.raises(Busy, match="stopped"):
             await task
     assert not any(seat.started for seat in play.seats)
+
+
+@played
+async def test_what_waits_when_the_server_stops_is_never_begun() -> None:
+    play = Play(processes=1)
+    tasks = [await play.render(key, WHOLE_MS) for key in ("a", "b")]
+    assert play.working == ["a"]
+    await play.desk.close()
+    await play.end("a", Failed("died", "it was ended"))
+    assert play.working == []
+    await asyncio.gather(*tasks, return_exceptions=True)

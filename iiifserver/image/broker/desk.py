@@ -123,7 +123,8 @@ class Desk:
         )
 
     async def close(self) -> None:
-        """End all processes; whoever still waits is told to come back."""
+        """End all processes; whoever still waits is told to come back, and nothing else begins."""
+        self._lanes.clear()
         for flight in self._flights.values():
             for waiter in flight.waiters:
                 waiter.answer(of_value(Busy("the server is being stopped")))

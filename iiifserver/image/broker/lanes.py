@@ -78,6 +78,11 @@ class Lanes:
         """Take *flight* out of its lane, where it still waits."""
         self._waiting[flight.lane].remove(flight)
 
+    def clear(self) -> None:
+        """Forget all that wait."""
+        for queue in self._waiting.values():
+            queue.clear()
+
     def take(self, lanes: Sequence[Lane]) -> Flight | None:
         """Return the next flight of the first of *lanes* that has any."""
         for lane in lanes:

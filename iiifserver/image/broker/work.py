@@ -12,6 +12,7 @@ import select
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from .lanes import Lane
 from .messages import Answer, Outcome, of_value, receive, send
 
 _MOMENT_S = 1.0
+_LONG_S = 0.2  # what takes as long may have taken much memory
 _log = logging.getLogger("iiifserver.image.broker")
 
 
@@ -55,15 +57,23 @@ def main(jobs: int, lifeline: int, begun: int) -> None:
             _wait(broker)
             keep, body = receive(broker)
             os.write(begun, b".")
+            started = time.monotonic()
             send(broker, *_outcome(body, keep))
+            if time.monotonic() - started > _LONG_S:
+                _trim()
 
 
 def _wait(broker: socket.socket) -> None:
-    """Return when there is a job; meanwhile give back the memory that the last one left."""
+    """Return when there is a job; give back memory if none comes in a moment."""
     if not select.select([broker], [], [], _MOMENT_S)[0]:
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
-        if trim:
-            trim(0)
+        _trim()
+
+
+def _trim() -> None:
+    """Give the memory that jobs have left back to the system: glibc keeps it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)
 
 
 def _end_with(lifeline: int) -> None:
