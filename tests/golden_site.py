@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from iiifserver.errors import Gone, NotFound
-from iiifserver.urls import Urls
+from iiifserver.urls import PresentationPath, Urls
 from iiifserver.web.site import About, Listing
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -25,12 +25,13 @@ class GoldenSite:
 
     base_url: str = BASE_URL
     changes: tuple[tuple[str, dict[str, Any]], ...] = ()
+    languages: tuple[str, ...] = LANGUAGES
 
     def about(self) -> About:
         shown = self.exhibition()
         return About(
             title=shown["title"],
-            languages=LANGUAGES,
+            languages=self.languages,
             summary=shown["summary"],
             notice=shown["required_statement"],
             exhibition=shown["identifier"],
@@ -60,6 +61,12 @@ class GoldenSite:
     def manifest(self, identifier: str) -> Any:
         path = GOLDEN / "3" / f"{identifier}-manifest.json"
         return json.loads(path.read_text("utf-8")) if identifier in RECORDS + CHAPTERS else None
+
+    def is_published(self, place: PresentationPath) -> bool:
+        return self.manifest(place.identifier) is not None
+
+    def find(self, identifier: str) -> object:
+        raise NotFound(f"no image {identifier}")
 
     def _page(self, identifier: str, known: Sequence[str]) -> Any:
         if identifier == WITHDRAWN:

@@ -107,7 +107,8 @@ class Shelf:
     def site(self) -> Site:
         """Return what the pages show."""
         title = self._folder.root.name or "/"
-        return FolderSite(title, languages(), self._urls, self._listing, self._manifest)
+        find = self._images.describe
+        return FolderSite(title, languages(), self._urls, self._listing, self._manifest, find)
 
     def document(self, place: PresentationPath) -> Found | None:
         """Return the Manifest at *place*, None where no folder has it."""

@@ -24,6 +24,7 @@ from .site import Site
 MAX_ADDRESS_CHARACTERS = contentstate.MAX_ADDRESS_CHARACTERS
 _PRESENTATION = "/presentation/"
 _IMAGE_INFO = re.compile(r"/iiif/[23]/(.+)/info\.json", re.DOTALL)
+_OPENED = ("manifest", "collection")
 _TURNS = ("0", "90", "180", "270")
 
 Box = tuple[int, int, int, int]
@@ -76,7 +77,18 @@ def windows(args: MultiDict[str, str], site: Site) -> list[Opened]:
     manifest, canvas = asked(args, "manifest"), asked(args, "canvas")
     if not manifest:
         return []
-    return [Opened(ours(manifest, site.urls()), canvas or None)]
+    return [_window(ours(manifest, site.urls()), canvas, site)]
+
+
+def _window(address: str, canvas: str, site: Site) -> Opened:
+    for place in _places(address, site.urls()):
+        if place.kind in _OPENED and site.is_published(place):
+            if not canvas:
+                return Opened(address)
+            document = site.manifest(place.identifier) if place.kind == "manifest" else None
+            if found := document and _canvas(document, canvas):
+                return Opened(address, found["id"])
+    raise NotFound(f"nothing of the kind is at {address}", parameter="manifest")
 
 
 def opened(target: Target, site: Site) -> Opened:
@@ -90,8 +102,10 @@ def opened(target: Target, site: Site) -> Opened:
     urls = site.urls()
     address = ours(target.address, urls)
     for place in _places(address, urls):
-        if place.kind in ("manifest", "collection"):
-            return Opened(address)
+        if place.kind in _OPENED:
+            if site.is_published(place):
+                return Opened(address)
+            continue
         manifest = _containing(target, place, urls)
         document = site.manifest(manifest.identifier)
         canvas = document and _canvas(document, address)
@@ -144,16 +158,18 @@ def turned(args: MultiDict[str, str]) -> int:
     return int(text)
 
 
-def image_of(info: str, urls: Urls) -> str:
+def image_of(info: str, site: Site) -> str:
     """Return the identifier of the image whose info.json has the address *info*.
 
     Raises:
         Elsewhere: it is not ours.
-        NotFound: it is no info.json's.
+        NotFound: it is no info.json's, or no image of ours has it.
     """
+    urls = site.urls()
     found = _IMAGE_INFO.fullmatch(unquote(ours(info, urls).removeprefix(urls.base_url)))
     if not found:
         raise NotFound(f"no image has its information at {info}", parameter="image")
+    site.find(found[1])
     return found[1]
 
 

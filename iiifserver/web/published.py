@@ -112,6 +112,15 @@ class PublishedSite:
         body = document.codings[IDENTITY].read() if document else b"null"
         return cast(Mapping[str, Any] | None, orjson.loads(body))
 
+    def is_published(self, place: PresentationPath) -> bool:
+        """Return whether a document stands at *place*."""
+        name = f"{place.version or 3}/{place.kind}"
+        return self.current.get().document(place.identifier, name) is not None
+
+    def find(self, identifier: str) -> Source:
+        """Return the scan *identifier*; raises `NotFound`, and `Gone` where it was withdrawn."""
+        return Published(self.current, self.urls).find(identifier)
+
     def _page(self, identifier: str, kind: str) -> object:
         edition = self.current.get()
         body = edition.page(identifier, kind)

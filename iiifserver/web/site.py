@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from iiifserver.errors import NotFound
 from iiifserver.language import NOTHING
 from iiifserver.presentation.shown import ChapterPage, ExhibitionPage, RecordPage
-from iiifserver.urls import Urls
+from iiifserver.urls import PresentationPath, Urls
 
 from .reader import Multilingual
 
@@ -102,6 +102,14 @@ class Site(Protocol):
         """Return the Manifest 3.0 of *identifier*, None where there is none."""
         ...
 
+    def is_published(self, place: PresentationPath) -> bool:
+        """Return whether a document stands at *place*."""
+        ...
+
+    def find(self, identifier: str) -> object:
+        """Return what is known of the image; raises `NotFound`, and `Gone` if it was withdrawn."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class FolderSite:
@@ -112,6 +120,7 @@ class FolderSite:
     urls: Callable[[], Urls]
     listing: Callable[[str], Listing]
     manifest: Callable[[str], Mapping[str, Any] | None]
+    find: Callable[[str], object]
 
     def about(self) -> About:
         """Return what all pages say."""
@@ -137,6 +146,10 @@ class FolderSite:
     def records(self) -> Sequence[str]:
         """Return nothing: an image is no record."""
         return ()
+
+    def is_published(self, place: PresentationPath) -> bool:
+        """Return whether it is a Manifest: a folder has no other documents."""
+        return place.kind == "manifest" and self.manifest(place.identifier) is not None
 
 
 MOST_OFFERED = 50

@@ -129,7 +129,7 @@ def _mirador(site: Site, files: Assets) -> Response:
 def _image(site: Site, files: Assets) -> Response:
     """Show one image, named by the address of its info.json."""
     here: Reader = g.reader
-    identifier = opening.image_of(opening.asked(request.args, "image"), site.urls())
+    identifier = opening.image_of(opening.asked(request.args, "image"), site)
     if ZOOM not in files:
         return _without_viewers(site)
     service = site.urls().image_service(3, identifier)
@@ -157,7 +157,7 @@ def _embed(site: Site, files: Assets, identifier: str) -> Response:
         raise NotFound(f"{identifier} has no scans yet", parameter="identifier")
     seen = opening.view(request.args, record, site)
     zoom = _zoom(record, site, seen) | {"keeps_address": False}
-    return page(
+    response = page(
         "embed.html",
         policy(site, frame_ancestors="*"),
         place=f"embed/{encode_identifier(identifier)}",
@@ -165,6 +165,8 @@ def _embed(site: Site, files: Assets, identifier: str) -> Response:
         shown=record["canvases"][seen.shown],
         zoom=zoom if ZOOM in files else None,
     )
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
 
 
 def _without_viewers(site: Site) -> Response:

@@ -29,8 +29,9 @@ def folder(tmp_path):
 
 @pytest.fixture
 def get(folder):
+    urls = Urls("http://x")
     site = FolderSite(
-        "files", ("en",), lambda: Urls("http://x"), lambda path: Listing({}), lambda name: None
+        "files", ("en",), lambda: urls, lambda path: Listing({}), lambda name: None, urls.image
     )
     assets = Assets(folder)
     app = Flask(__name__, static_folder=None)

@@ -70,7 +70,9 @@ def browse(assets):
             return shown[path]
 
         languages = ("en", "ja", "mn")
-        site = FolderSite("Scans", languages, lambda: URLS, listing, lambda identifier: None)
+        site = FolderSite(
+            "Scans", languages, lambda: URLS, listing, lambda identifier: None, find=URLS.image
+        )
         app = Flask(__name__, static_folder=None)
         app.register_blueprint(blueprint(site, files))
         return app.test_client()

@@ -93,6 +93,8 @@ def contents(identifier, name, start, items=()):
     }
 
 
+HOSTILE = "</script><script>alert(1)</script><!--"
+IMAGES = ("a b/1%.tif", "kite-1", "r1-1")
 MANIFESTS = {
     "r1": manifest("r1", [("r1", "1"), ("r1", "2"), ("r1", "b 3")]),
     "r2": manifest("r2", [("r2", "1")]),
@@ -101,6 +103,7 @@ MANIFESTS = {
         [("r1", "1"), ("r2", "1")],
         [contents("one", "contents", ("r1", "1"), [contents("one", "r2", ("r2", "1"))])],
     ),
+    HOSTILE: manifest(HOSTILE, []),
 }
 
 
@@ -138,6 +141,14 @@ class FakeSite:
 
     def manifest(self, identifier):
         return MANIFESTS.get(identifier)
+
+    def is_published(self, place):
+        known = {"manifest": MANIFESTS, "collection": ("", "one")}
+        return place.identifier in known[place.kind]
+
+    def find(self, identifier):
+        if identifier not in IMAGES:
+            raise NotFound(f"no image is called {identifier!r}")
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +281,31 @@ def test_a_manifest_dragged_here_is_opened_at_its_canvas(get):
     assert settings(response, "viewer")["catalog"] == [URLS.manifest("one")]
 
 
+@pytest.mark.parametrize("address", [URLS.collection(), URLS.collection_of("one")])
+def test_a_collection_is_opened(get, address):
+    for parameter in ("manifest", "iiif_content"):
+        assert windows(get("/en/viewer", **{parameter: address})) == [(address, None, None)]
+
+
+@pytest.mark.parametrize(
+    ("manifest", "canvas"),
+    [
+        (URLS.manifest("nothing"), ""),
+        (URLS.collection_of("nothing"), ""),
+        (f"{BASE}/health", ""),
+        (f"{BASE}/iiif/3/r1-1/full/max/0/default.jpg", ""),
+        (URLS.canvas("r1", "1"), ""),
+        (URLS.manifest("r1"), URLS.canvas("r1", "77")),
+        (URLS.manifest("r1"), URLS.canvas("r2", "1")),
+        (URLS.manifest("r1"), "javascript:alert(1)"),
+        (URLS.collection_of("one"), URLS.canvas("r1", "1")),
+    ],
+)
+def test_what_is_not_there_is_not_opened(get, manifest, canvas):
+    response = get("/en/viewer", 404, manifest=manifest, canvas=canvas)
+    assert Elements(response).all("script") == []
+
+
 @pytest.mark.parametrize(
     ("state", "status"),
     [
@@ -282,6 +318,8 @@ def test_a_manifest_dragged_here_is_opened_at_its_canvas(get):
         (URLS.range("one", "nothing"), 404),
         (URLS.info(3, "r1-1"), 404),  # no part of the Presentation API
         (f"{BASE}/en/", 404),
+        (URLS.manifest("nothing"), 404),
+        (URLS.collection_of("nothing"), 404),
         (encode(Target(URLS.canvas("r1", "2"), "Canvas", URLS.manifest("one"))), 404),
     ],
 )
@@ -351,7 +389,7 @@ def test_an_address_that_is_too_long_is_refused_by_name(get, parameter):
 
 
 def test_settings_cannot_end_their_element(get):
-    address = f"{BASE}/</script><script>alert(1)</script><!--"
+    address = f"{BASE}/presentation/3/{HOSTILE}/manifest"
     response = get("/en/viewer", manifest=address)
     assert windows(response)[0][0] == address
     assert len(Elements(response).all("script")) == 2
@@ -369,8 +407,10 @@ def test_an_image_is_shown_by_the_address_of_its_information(get):
     assert 'data-field="state"' not in response.text, "it is in no Manifest"
 
 
-def test_an_address_that_is_no_images_is_not_found(get):
-    get("/en/viewer", 404, image=URLS.manifest("one"))
+@pytest.mark.parametrize("address", [URLS.manifest("one"), URLS.info(3, "nothing")])
+def test_an_address_that_is_no_images_is_not_found(get, address):
+    response = get("/en/viewer", 404, image=address)
+    assert Elements(response).all("script") == []
 
 
 # -- the zoom of a record
