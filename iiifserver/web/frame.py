@@ -39,12 +39,13 @@ def prepare(pages: Blueprint, site: Site, files: Assets) -> None:
     @pages.url_value_preprocessor
     def choose_language(endpoint: str | None, values: dict[str, str] | None) -> None:
         about = site.about()
-        asked = (values or {}).pop("language", None) or request.args.get("lang")
+        named = (values or {}).pop("language", None)
+        asked = named or request.args.get("lang")
         chosen = asked if asked in about.languages else preferred(about)
+        g.is_guessed = chosen != asked
         g.about, g.reader = about, reader(chosen, about.languages)
-        named_in_path = request.view_args is not None and "language" in (request.view_args or {})
-        if named_in_path and asked != chosen:
-            raise NotFound(f"there are no pages in {asked!r}", parameter="language")
+        if named and named != chosen:
+            raise NotFound(f"there are no pages in {named!r}", parameter="language")
 
     @pages.context_processor
     def vocabulary() -> dict[str, object]:
@@ -84,16 +85,20 @@ def page(
 
     *place* is its canonical path below the language, where it is not that of the request.
     """
-    body = render_template(template, place=place_of_request() if place is None else place, **values)
+    values |= {"status": status, "place": place_of_request() if place is None else place}
+    body = render_template(template, **values)
     response = Response(body, status, mimetype="text/html")
     headers = response.headers
     headers["Content-Security-Policy"] = rules
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
     headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
     headers["Permissions-Policy"] = ", ".join(f"{name}=()" for name in _PERMISSIONS)
     headers["Cache-Control"] = "no-store" if status >= 400 else "no-cache"
     headers["Content-Language"] = g.reader.language
+    if g.is_guessed:
+        response.vary.add("Accept-Language")
     return response if status >= 400 else packed(response)
 
 
@@ -173,9 +178,12 @@ def place_of_request() -> str:
 
 
 def same_place(paths: Urls, language: str) -> str:
-    """Return the address of the page that is shown, in *language*."""
-    _, _, rest = request.path.removeprefix("/").partition("/")
-    return f"{paths.home(language)}{quote(rest, safe=_IN_PATH)}{query()}"
+    """Return the address of the page that is shown, in *language*: its path says so, or `lang`."""
+    path = quote(request.path.lstrip("/"), safe=_IN_PATH)  # two slashes would begin a host's name
+    if request.url_rule and "language" in request.url_rule.arguments:
+        return f"{paths.home(language)}{path.partition('/')[2]}{query()}"
+    kept = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
+    return f"{paths.base_url}/{path}?{urlencode([*kept, ('lang', language)], safe='/:')}"
 
 
 def listing_address(home: str, path: str, number: int = 1) -> str:

@@ -20,15 +20,16 @@ from iiifserver.urls import encode_identifier
 from . import crawlers, schema, viewing
 from .assets import Assets
 from .citation import citation
-from .frame import lead, local, page, policy, prepare
+from .frame import lead, local, page, policy, prepare, query
 from .listing import page_number, part_of, sliced
-from .problems import problem
+from .problems import answer_to, problem
 from .reader import languages, reader
 from .site import Site
 
 _YEAR_S = 31_536_000
 _APIS = ("/iiif/", "/presentation/")
 _SAID = (400, 404, 410, 503)
+_FOR_MACHINES = ("pages.oembed", "pages.robots", "pages.sitemap", "pages.part_of_sitemap")
 _log = logging.getLogger(__name__)
 
 
@@ -96,7 +97,8 @@ def _add_pages(pages: Blueprint, site: Site) -> None:
         _named(exhibition)
         if chapter:
             site.chapter(chapter)
-        return redirect(local(site).page(g.reader.language, exhibition, chapter), 308)
+        whole = local(site).page(g.reader.language, exhibition, chapter)
+        return redirect(f"{whole}{query()}", 308)
 
     @pages.get("/<path:rest>")
     def nothing(rest: str) -> Response:
@@ -173,6 +175,8 @@ def _record(site: Site, identifier: str) -> Response:
 def _add_errors(pages: Blueprint, site: Site) -> None:
     @pages.errorhandler(RequestError)
     def refused(error: RequestError) -> Response:
+        if not _is_for_people():
+            return answer_to(error)
         response = _said(site, error.status, str(error))
         if isinstance(error, Busy):
             response.headers["Retry-After"] = str(error.retry_after_s)
@@ -212,7 +216,7 @@ def _said(site: Site, status: int, detail: str) -> Response:
 def _is_for_people() -> bool:
     """Return whether a page was asked for: by its address, or by a browser at an unknown one."""
     if request.endpoint != "pages.nothing":
-        return True
+        return request.endpoint not in _FOR_MACHINES
     is_api = any(request.path.startswith(api) for api in _APIS)
     return not is_api and "text/html" in request.headers.get("Accept", "")
 
@@ -230,6 +234,9 @@ def _static(files: Assets, name: str) -> Response:
     response = Response(asset.read(coding), content_type=asset.media_type)
     response.headers["Cache-Control"] = f"public, max-age={_YEAR_S}, immutable"
     response.headers["X-Content-Type-Options"] = "nosniff"
+    # for embedded records within pages that ask for it; opened by itself a file may do nothing
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.vary.add("Accept-Encoding")
     response.set_etag(f"{asset.digest}-{coding}")
     if coding != "identity":

@@ -96,6 +96,7 @@ def test_the_page_of_a_record_can_be_embedded(ask):
     assert answer["thumbnail_url"] == f"{BASE_URL}/iiif/3/r1-cover/full/!400,400/0/default.jpg"
     assert (answer["thumbnail_width"], answer["thumbnail_height"]) == (286, 400)
     assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert response.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,9 @@ def test_what_is_embedded_keeps_within_what_is_asked(ask, asked, size):
     ],
 )
 def test_nothing_else_can_be_embedded(ask, asked, status):
-    assert ask("/oembed", query_string=asked).status_code == status
+    response = ask("/oembed", query_string=asked)
+    assert response.status_code == response.json["status"] == status
+    assert response.mimetype == "application/problem+json"
 
 
 def test_a_title_cannot_leave_the_code_that_embeds_it():

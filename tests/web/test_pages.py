@@ -154,6 +154,51 @@ def test_a_language_that_the_site_has_not_is_not_found(browser):
     assert browser.get("/fr/letters/").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/ru/", "/ru/letters/", f"/ru/{RECORD}", "/ru/letters/c1"])
+def test_a_language_that_the_exhibition_does_not_declare_is_not_found(path):
+    site = GoldenSite(languages=("en", "ja"))
+    app = Flask(__name__, static_folder=None)
+    app.register_blueprint(blueprint(site))
+    response = app.test_client().get(path, headers={"Accept-Language": "ja"})
+    assert response.status_code == 404
+    page = Page(response)
+    assert page.all("html")[0]["lang"] == "ja"
+    switches = [a["href"] for a in page.all("a") if "hreflang" in a]
+    assert switches == [f"/scans/{tag}{path[3:]}" for tag in ("en", "ja")]
+
+
+@pytest.mark.parametrize(
+    ("path", "leads"),
+    [
+        ("/embed/none", "/scans/embed/none?canvas=1&lang=mn"),
+        ("//elsewhere.example/x", "/scans/elsewhere.example/x?canvas=1&lang=mn"),
+    ],
+)
+def test_where_no_path_names_a_language_the_switch_asks_for_one(browser, path, leads):
+    asked = {"path": "/?lang=ja&canvas=1", "environ_overrides": {"PATH_INFO": path}}
+    response = browser.get(**asked, headers={"Accept": "text/html"})
+    assert response.status_code == 404
+    assert leads in [a["href"] for a in Page(response).all("a") if "hreflang" in a]
+    there = browser.get(leads.removeprefix("/scans"), headers={"Accept": "text/html"})
+    assert Page(there).all("html")[0]["lang"] == "mn"
+
+
+@pytest.mark.parametrize(
+    ("path", "varies"),
+    [
+        ("/embed/r1", True),
+        ("/embed/r1?lang=ja", False),
+        ("/embed/r1?lang=xx", True),
+        (f"/ja/{RECORD}", False),
+    ],
+)
+def test_a_page_in_a_guessed_language_says_what_it_was_guessed_from(browser, path, varies):
+    response = browser.get(path, headers={"Accept-Language": "ja"})
+    assert response.status_code == 200
+    assert response.headers["Content-Language"] == "ja"
+    assert ("Accept-Language" in response.headers["Vary"]) == varies
+
+
 # -- what is shown
 
 
@@ -366,6 +411,7 @@ def test_a_page_carries_the_headers_that_protect_its_reader(browser, address):
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
         assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert "camera=()" in headers["Permissions-Policy"]
 
 
@@ -417,6 +463,7 @@ def test_documents_may_come_from_base_url_when_the_page_was_reached_by_another_n
         ("/ja/letters/r9/", 410),
         ("/ja/letters/c1/?page=0", 404),
         ("/ja/letters/c1/?page=x", 404),
+        ("/ja/letters/record/r1?rotation=17", 400),
     ],
 )
 def test_what_is_not_there_is_said_in_the_readers_language(browser, address, status):
@@ -424,7 +471,10 @@ def test_what_is_not_there_is_said_in_the_readers_language(browser, address, sta
     assert response.status_code == status
     page = Page(response)
     assert page.all("html")[0]["lang"] == "ja"
-    assert {404: "何もありません", 410: "公開を終了"}[status] in page.text
+    said = {400: "解釈できません", 404: "何もありません", 410: "公開を終了"}[status]
+    assert said in page.text
+    assert str(status) in page.text
+    assert (("en", "rotation: one of 0, 90, 180, 270") in page.runs) == (status == 400)
     assert response.headers["Cache-Control"] == "no-store"
 
 
@@ -435,6 +485,8 @@ def test_what_is_not_there_is_said_in_the_readers_language(browser, address, sta
         ("/nothing/at/all", "*/*", "application/problem+json"),
         ("/nothing/at/all", "application/json", "application/problem+json"),
         ("/iiif/7/x", "text/html", "application/problem+json"),
+        ("/oembed", "text/html", "application/problem+json"),
+        ("/sitemap-0.xml", "text/html", "application/problem+json"),
         ("/en/nothing", "application/json", "text/html"),  # the address of a page
     ],
 )
@@ -445,7 +497,11 @@ def test_an_unknown_address_is_answered_as_who_asks_can_read_it(browser, path, a
 
 @pytest.mark.parametrize(
     ("address", "place"),
-    [("/en/letters", "/scans/en/letters/"), ("/en/letters/c1", "/scans/en/letters/c1/")],
+    [
+        ("/en/letters", "/scans/en/letters/"),
+        ("/en/letters/c1", "/scans/en/letters/c1/"),
+        ("/en/letters/c1?page=2&x=%2F", "/scans/en/letters/c1/?page=2&x=%2F"),
+    ],
 )
 def test_an_address_without_its_last_slash_leads_to_the_page(browser, address, place):
     response = browser.get(address)
