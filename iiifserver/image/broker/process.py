@@ -18,7 +18,13 @@ from .work import Terms
 _START_S = 30.0
 _END_S = 2.0
 _BREATH_S = 0.02
-_THRIFT = {"MALLOC_ARENA_MAX": "2", "VIPS_CONCURRENCY": "1"}  # half of the memory
+_THRIFT = {
+    "MALLOC_ARENA_MAX": "2",  # half of the memory
+    "VIPS_CONCURRENCY": "1",
+    # a tile's memory stays for the next one, while larger pieces go back to the system at once
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
+}
 
 Failure = Literal["died", "late", "unbegun"]
 """The process ended, or is at work longer than it may; or it ended before it began with the job."""
