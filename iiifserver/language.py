@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from iiifserver.errors import InvalidValue
 
@@ -84,6 +84,26 @@ def script_of(tag: str) -> str | None:
     match = _TAG.fullmatch(tag)
     script = match["script"] if match else None
     return script and script.title()
+
+
+WritingMode = Literal["horizontal-tb", "vertical-rl", "vertical-lr"]
+"""How lines run and follow each other, in the words of CSS."""
+_ALWAYS_VERTICAL = frozenset({"Mong", "Phag"})
+_VERTICAL_TOO = frozenset({"Hani", "Hans", "Hant", "Hira", "Jpan", "Kana"})
+_WRITTEN_SO = frozenset({"ja", "zh", "lzh"})
+
+
+def writing_mode(tag: str, *, vertical: bool) -> WritingMode:
+    """Return how a text in *tag* is written; *vertical* is how its page is.
+
+    Mongolian script always runs down, its lines from left to right. Japanese and Chinese do where
+    the page is so, from right to left. Other scripts, as in a translation of the page, never.
+    """
+    script = script_of(tag)
+    if script in _ALWAYS_VERTICAL:
+        return "vertical-lr"
+    runs_down = script in _VERTICAL_TOO or (not script and tag.split("-")[0] in _WRITTEN_SO)
+    return "vertical-rl" if vertical and runs_down else "horizontal-tb"
 
 
 @dataclass(frozen=True, slots=True)

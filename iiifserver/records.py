@@ -16,6 +16,7 @@ from iiifserver.language import NOTHING, LanguageMap, phrase
 
 ViewingDirection = Literal["left-to-right", "right-to-left", "top-to-bottom", "bottom-to-top"]
 Behavior = Literal["paged", "continuous", "individuals", "unordered"]
+Writing = Literal["horizontal", "vertical"]
 
 
 class Source(NamedTuple):
@@ -59,6 +60,11 @@ class Page:
     """The place of the picture in a file of several, from 0."""
     width_mm: int | None = None
     """How wide the thing is that the whole scan shows; None where nobody has measured it."""
+    transcription: LanguageMap = NOTHING
+    """What is written there, and translations of that: plain text, its lines kept."""
+    writing: Writing = "horizontal"
+    """How the lines run there; script that is always vertical is so whatever this says."""
+    unreviewed: Unreviewed = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +202,7 @@ def _marked(text: str, mark: str) -> str:
     return f"<span>{marked}</span>" if text.startswith("<") and text.endswith(">") else marked
 
 
-Value = TypeVar("Value", Exhibition, Chapter, Section, Record, Agent)
+Value = TypeVar("Value", Exhibition, Chapter, Section, Record, Page, Agent)
 
 
 def _completed(value: Value, languages: tuple[str, ...]) -> Value:

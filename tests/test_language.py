@@ -15,6 +15,7 @@ from iiifserver.language import (
     phrase,
     speaks,
     texts_in,
+    writing_mode,
 )
 
 
@@ -148,3 +149,24 @@ def test_field_is_named_in_the_order_of_the_exhibition():
 
 def test_program_says_it_in_english_where_it_speaks_none_of_the_languages():
     assert list(phrase("contents", ("de", "mn-Mong"))) == ["en"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "on_a_vertical_page", "on_any_other"),
+    [
+        ("ja", "vertical-rl", "horizontal-tb"),
+        ("ja-JP", "vertical-rl", "horizontal-tb"),
+        ("zh-Hant", "vertical-rl", "horizontal-tb"),
+        ("lzh", "vertical-rl", "horizontal-tb"),
+        ("ja-Latn", "horizontal-tb", "horizontal-tb"),
+        ("en", "horizontal-tb", "horizontal-tb"),
+        ("mn", "horizontal-tb", "horizontal-tb"),
+        ("mn-Cyrl", "horizontal-tb", "horizontal-tb"),
+        ("mn-Mong", "vertical-lr", "vertical-lr"),
+        ("mn-Mong-CN", "vertical-lr", "vertical-lr"),
+        ("mnc-Mong", "vertical-lr", "vertical-lr"),
+    ],
+)
+def test_a_text_is_written_as_its_script_and_its_page_are(tag, on_a_vertical_page, on_any_other):
+    assert writing_mode(tag, vertical=True) == on_a_vertical_page
+    assert writing_mode(tag, vertical=False) == on_any_other

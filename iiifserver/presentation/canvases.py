@@ -1,4 +1,4 @@
-"""A scan as a Canvas: its picture, its services, its thumbnail."""
+"""A scan as a Canvas: its picture, its services, its thumbnail, what is written on it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import iiif_prezi3 as prezi
 
+from iiifserver.language import LanguageMap, phrase
 from iiifserver.presentation.model import IMAGE_2_LEVEL_2, Address, Target, words
 from iiifserver.urls import Urls
 
@@ -30,7 +31,12 @@ class Picture:
 
 
 def canvas(
-    owner: str, page: str, label: Mapping[str, Sequence[str]], picture: Picture, urls: Urls
+    owner: str,
+    page: str,
+    label: Mapping[str, Sequence[str]],
+    picture: Picture,
+    urls: Urls,
+    annotations: Sequence[prezi.AnnotationPage] = (),
 ) -> prezi.Canvas:
     """Return the Canvas of the page *page* of the record or folder *owner*.
 
@@ -52,7 +58,37 @@ def canvas(
         height=picture.height,
         thumbnail=[thumbnail(picture, urls, services)],
         items=[prezi.AnnotationPage(id=Address(page_id), items=[painting])],
+        annotations=list(annotations) or None,
     )
+
+
+def transcriptions(
+    owner: str, page: str, texts: LanguageMap, languages: Sequence[str], urls: Urls
+) -> list[prezi.AnnotationPage]:
+    """Return *texts*, which are written on a page, as one AnnotationPage a language.
+
+    Each has a label in *languages* that names the language, by which viewers let readers choose.
+    https://iiif.io/api/cookbook/recipe/0231-transcript-meta-recipe/
+    """
+    return [
+        _transcription(owner, page, tag, "\n".join(values), languages, urls)
+        for tag, values in texts.items()
+    ]
+
+
+def _transcription(
+    owner: str, page: str, tag: str, text: str, languages: Sequence[str], urls: Urls
+) -> prezi.AnnotationPage:
+    page_id = urls.annotation_page(owner, f"{page}:transcription:{tag}")  # no page is called so
+    said = phrase("transcription_in", languages).items()
+    label = {spoken: [each.format(language=tag) for each in values] for spoken, values in said}
+    supplementing = prezi.Annotation(
+        id=Address(f"{page_id}#text"),
+        motivation="supplementing",
+        body=prezi.TextualBody(value=text, format="text/plain", language=tag),
+        target=Target(urls.canvas(owner, page)),
+    )
+    return prezi.AnnotationPage(id=Address(page_id), label=words(label), items=[supplementing])
 
 
 def placeholder_canvas(owner: str, label: Mapping[str, Sequence[str]], urls: Urls) -> prezi.Canvas:

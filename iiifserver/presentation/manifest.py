@@ -20,6 +20,7 @@ from iiifserver.presentation.canvases import (
     canvas,
     placeholder_canvas,
     thumbnail,
+    transcriptions,
 )
 from iiifserver.presentation.model import Address, Json, Range, document, words
 from iiifserver.records import Agent, Chapter, Exhibition, Record
@@ -123,12 +124,18 @@ def _common_rights(records: Sequence[Record], exhibition: Exhibition) -> str | N
 def _canvases(
     record: Record, exhibition: Exhibition, pictures: Pictures, urls: Urls
 ) -> list[prezi.Canvas]:
+    owner, languages = record.identifier, exhibition.languages
     return [
-        canvas(record.identifier, page.identifier, page.label, pictures[page.image], urls)
+        canvas(
+            owner,
+            page.identifier,
+            page.label,
+            pictures[page.image],
+            urls,
+            transcriptions(owner, page.identifier, page.transcription, languages, urls),
+        )
         for page in record.pages
-    ] or [
-        placeholder_canvas(record.identifier, phrase("scans_to_follow", exhibition.languages), urls)
-    ]
+    ] or [placeholder_canvas(owner, phrase("scans_to_follow", languages), urls)]
 
 
 def first_thumbnail(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from iiifserver.dates import Date, display_in
-from iiifserver.language import NOTHING, LanguageMap
+from iiifserver.language import NOTHING, LanguageMap, writing_mode
 from iiifserver.presentation.shown import (
     UNREVIEWED,
     AgentCard,
@@ -26,6 +26,7 @@ from iiifserver.presentation.shown import (
     Ref,
     SitePage,
     Text,
+    Transcription,
     When,
 )
 from iiifserver.records import Agent, Chapter, Exhibition, Page, Record, Section
@@ -83,6 +84,7 @@ def record_page(
         "next": between.following,
         "sources": [{"column": s.column, "source": s.source} for s in record.sources],
         "canvases": [_canvas(page, sizes) for page in record.pages],
+        "transcriptions": [_transcription(page) for page in record.pages if page.transcription],
     }
 
 
@@ -195,7 +197,7 @@ def _plain(texts: LanguageMap) -> Text:
     return {tag: list(values) for tag, values in texts.items()}
 
 
-def _text(value: Value, name: str) -> Text:
+def _text(value: Value | Page, name: str) -> Text:
     """Return the text *name* of *value*; what nobody has reviewed under a tag that says so."""
     unreviewed = dict(value.unreviewed).get(name, NOTHING)
     return {
@@ -235,11 +237,23 @@ def _canvas(page: Page, sizes: Sizes) -> Canvas:
     return {
         "page": page.identifier,
         "image": page.image,
-        "label": _plain(page.label),
+        "label": _text(page, "label"),
         "width": width,
         "height": height,
         "sizes": list(listed),
         "width_mm": page.width_mm,
+    }
+
+
+def _transcription(page: Page) -> Transcription:
+    return {
+        "page": page.identifier,
+        "label": _text(page, "label"),
+        "texts": _text(page, "transcription"),
+        "modes": {
+            tag: writing_mode(tag, vertical=page.writing == "vertical")
+            for tag in page.transcription
+        },
     }
 
 

@@ -18,6 +18,7 @@ sheets' columns:
 | `homepage` | addresses of pages about the record, by the language of the page |
 | `related` | `[{identifier, manifest}]` of records to be seen beside this one |
 | `pages` | `[{identifier, label, width_mm, canvas, image: {identifier, services: {"3", "2"}}}]` |
+| | where they are known also `transcription`, `writing` and `unreviewed` of each page |
 | `sources` | `[{column, source}]`: where the value of a column was found |
 | `unreviewed` | languages by key: which of the texts here no speaker has reviewed |
 
@@ -158,14 +159,17 @@ def _page(page: Page, record: Record, urls: Urls) -> Json:
         "width_mm": page.width_mm,
         "canvas": urls.canvas(record.identifier, page.identifier),
         "image": {"identifier": page.image, "services": services},
+        "transcription": page.transcription,
+        "writing": page.writing if page.transcription else None,
+        "unreviewed": _unreviewed(page),
     }
 
 
-def _unreviewed(record: Record) -> dict[str, list[str]]:
+def _unreviewed(value: Record | Page) -> dict[str, list[str]]:
     """Return the languages of the texts that are shown although nobody has reviewed them."""
     marked = {
-        name: [tag for tag in texts if tag in getattr(record, name)]
-        for name, texts in record.unreviewed
+        name: [tag for tag in texts if tag in getattr(value, name)]
+        for name, texts in value.unreviewed
     }
     return {name: tags for name, tags in marked.items() if tags}
 

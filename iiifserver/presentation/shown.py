@@ -45,6 +45,17 @@ class Canvas(TypedDict):
     """How wide the thing is that the whole scan shows; None where nobody has measured it."""
 
 
+class Transcription(TypedDict):
+    """What is written on a page; the lines of texts are its lines."""
+
+    page: str
+    label: Text
+    """Of the page."""
+    texts: Text
+    modes: dict[str, str]
+    """How each of them is written, in CSS's words, by its language: `vertical-rl`."""
+
+
 class Holder(TypedDict):
     """An archive that holds a record."""
 
@@ -105,6 +116,8 @@ class RecordPage(TypedDict):
     next: Ref | None
     sources: list[Found]
     canvases: list[Canvas]
+    transcriptions: list[Transcription]
+    """Of those pages that have one."""
 
 
 class Part(TypedDict):

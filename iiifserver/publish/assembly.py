@@ -61,6 +61,9 @@ def _page(record: str, slot: Slot, number: int) -> Page:
         image=f"{record}-{slot.page}",
         label=values.get("label") or in_no_language(plain),
         width_mm=values.get("width_mm"),
+        transcription=values.get("transcription", NOTHING),
+        writing=values.get("writing", "horizontal"),
+        unreviewed=slot.entry.unreviewed if slot.entry else (),
     )
 
 

@@ -18,7 +18,7 @@ from iiifserver.language import parse_tag
 from iiifserver.publish import cells
 from iiifserver.publish.markup import marked_up
 from iiifserver.publish.words import spellings
-from iiifserver.records import Behavior, ViewingDirection
+from iiifserver.records import Behavior, ViewingDirection, Writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,9 @@ SHEETS: dict[str, tuple[Column, ...]] = {
         Column("width_mm", cells.number),
         Column("label", field="label_in_no_language"),
         _words("label"),
+        _words("transcription"),
+        _one_of("writing", get_args(Writing)),
+        _UNREVIEWED,
         # written by `pages.keep`: a row with a checksum remembers a page, see there
         Column("checksum"),
         Column("gone"),

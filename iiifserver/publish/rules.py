@@ -177,6 +177,19 @@ def _leaves(reviewed: Reviewed) -> Iterator[Mistake]:
             yield entry.mistake("page", reason)
 
 
+def _transcriptions(reviewed: Reviewed) -> Iterator[Mistake]:
+    """A transcription is of one page: tell where it would stand at several, or nowhere."""
+    of_row = Counter(id(slot.entry) for _, slot in reviewed.slots() if slot.entry)
+    for entry in (*reviewed.entries["Pages"], *reviewed.entries.get(KEPT, ())):
+        if not entry.has("transcription"):
+            if "writing" in entry.values:
+                reason = "it says how a transcription is written, and this row has none"
+                yield entry.mistake("writing", reason, severity="warning")
+        elif (pages := of_row[id(entry)]) > 1:
+            reason = f"this row is {pages} pages: say in the column 'leaf' which one it transcribes"
+            yield entry.mistake("transcription", reason)
+
+
 def _repeated_pages(reviewed: Reviewed) -> Iterator[Mistake]:
     pages: dict[tuple[str, str], Entry] = {}
     files: dict[tuple[str, str, int], Entry] = {}
@@ -326,6 +339,7 @@ RULES: tuple[Rule, ...] = (
     _dates_to_come,
     _pages_without_a_scan,
     _leaves,
+    _transcriptions,
     _repeated_pages,
     _repeated_images,
     _kept_pages,
