@@ -428,3 +428,8 @@ async def test_what_waits_when_the_server_stops_is_never_begun() -> None:
     await play.end("a", Failed("died", "it was ended"))
     assert play.working == []
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_what_another_version_of_the_program_said_is_no_answer() -> None:
+    with pytest.raises(Busy, match="replaced"):
+        result_of(Answer("value"), b"ciiifserver.errors\nOfAnotherVersion\n.")

@@ -25,7 +25,7 @@ _BACKGROUND_COSTS, _BACKGROUND_TIMEOUTS = 60, 10
 _WHOLE_SHARE = 0.75  # of the places: small jobs find some however many whole pictures are asked
 _KILLS = 2
 _MOST_WAIT_S = 600
-_REST_S = 60.0
+_REST_S = _SWEEP_AGAIN_S = 60.0
 _log = logging.getLogger("iiifserver.image.broker")
 
 
@@ -306,6 +306,8 @@ class Desk:
         answer, body = outcome
         if answer.well:
             self._held = held_of(body)
+        else:  # where nothing may be kept any more, nothing else would begin it again
+            asyncio.get_running_loop().call_later(_SWEEP_AGAIN_S, self._sweep)
 
 
 def _by_readiness(seat: Seat) -> bool:

@@ -6,12 +6,14 @@ result. So the broker loads nothing of what jobs need, and no job can harm it.
 
 from __future__ import annotations
 
+import functools
+import logging
 import pickle
 import socket
 import struct
 from typing import Any, Literal, NamedTuple
 
-from iiifserver.errors import RequestError
+from iiifserver.errors import Busy, RequestError
 from iiifserver.image.job import Job
 from iiifserver.sources import Place
 
@@ -19,6 +21,7 @@ LENGTHS = struct.Struct(">IQ")
 _PIECE_BYTES, _MOST_PIECE_BYTES = 64 << 10, 1 << 20
 _MOST_HEAD_BYTES = 1 << 20
 _MOST_BODY_BYTES = 1 << 30
+_log = logging.getLogger("iiifserver.image.broker")
 
 
 class Ask(NamedTuple):
@@ -63,10 +66,28 @@ def of_value(value: object, **about: Any) -> Outcome:
 
 def result_of(answer: Answer, body: bytes) -> Any:
     """Return what the answer holds; raise it, if it is an error."""
-    value: Any = body if answer.form == "bytes" else pickle.loads(body)  # noqa: S301 - our own
+    value: Any = body if answer.form == "bytes" else value_of(body)
     if isinstance(value, RequestError):
         raise value
     return value
+
+
+def value_of(body: bytes) -> Any:
+    """Return the job or the value that *body* is.
+
+    Raises:
+        Busy: it is of another version of the program, which was replaced while the server runs.
+    """
+    try:
+        return pickle.loads(body)  # noqa: S301 - our own
+    except (AttributeError, ImportError, TypeError, pickle.UnpicklingError) as error:
+        _tell_once(str(error))
+        raise Busy("the server has to be started anew, since its program was replaced") from error
+
+
+@functools.cache
+def _tell_once(why: str) -> None:
+    _log.error("the program was replaced while the server runs: start it anew (%s)", why)
 
 
 def picture_of(answer: Answer, body: bytes) -> Place | bytes:
