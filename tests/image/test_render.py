@@ -16,7 +16,7 @@ from PIL import Image, JpegImagePlugin
 from pixels import asked, decoded, difference, seen, served
 
 import iiifserver.image.render  # noqa: F401 - blocks loaders
-from iiifserver.errors import BrokenSource
+from iiifserver.errors import BrokenSource, Replaced
 from iiifserver.image.plan import Dimensions, rotated
 from iiifserver.image.request import FORMATS, ImageRequest
 
@@ -369,10 +369,10 @@ def test_an_error_names_the_image_not_the_machine_s_path(kind: str, tmp_path: Pa
     assert str(tmp_path) not in str(caught.value)
 
 
-def test_a_file_replaced_by_a_smaller_one_is_broken(tmp_path: Path) -> None:
+def test_a_file_replaced_by_a_smaller_one_is_told_from_the_old_one(tmp_path: Path) -> None:
     picture(150, 190).save(tmp_path / "scan.png")
     images = served(tmp_path)
     planned = images.plan("scan.png", ImageRequest.parse(3, "full", "max", "0", "default.png"))
     picture(50, 90).save(tmp_path / "scan.png")
-    with pytest.raises(BrokenSource):
+    with pytest.raises(Replaced):
         images.render(planned)
