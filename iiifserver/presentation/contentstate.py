@@ -94,7 +94,7 @@ def encode(target: Target) -> str:
     return urlsafe_b64encode(as_text.encode()).decode().rstrip("=")
 
 
-def region(fragment: str) -> Region | None:
+def region(fragment: str, parameter: str = PARAMETER) -> Region | None:
     """Return the region in a media fragment such as `xywh=0,0,10,20`, None where it has none.
 
     Raises:
@@ -104,11 +104,11 @@ def region(fragment: str) -> Region | None:
         return None
     match = _XYWH.fullmatch(fragment)
     if not match:
-        raise _refused(f"not a region: {fragment[:100]!r}")
+        raise _refused(f"not a region: {fragment[:100]!r}", parameter)
     x, y, width, height = map(float, match[2].split(","))
     found = Region(x, y, width, height, "percent" if match[1] == "percent" else "pixel")
     if not (found.width and found.height):
-        raise _refused(f"a region without extent: {fragment[:100]!r}")
+        raise _refused(f"a region without extent: {fragment[:100]!r}", parameter)
     return found
 
 
@@ -194,5 +194,5 @@ def _with_region(target: Target) -> str:
     return f"{target.address}#xywh={target.region}" if target.region else target.address
 
 
-def _refused(why: str) -> BadRequest:
-    return BadRequest(f"{PARAMETER}: {why}", parameter=PARAMETER, spec=SPEC)
+def _refused(why: str, parameter: str = PARAMETER) -> BadRequest:
+    return BadRequest(f"{parameter}: {why}", parameter=parameter, spec=SPEC)

@@ -15,7 +15,10 @@ _SCHEMES = {"http", "https", "mailto"}
 
 
 def marked_up(text: str) -> Markup:
-    """Return *text* as HTML: what begins with a tag and ends with one is taken for HTML."""
+    """Return *text* as HTML: what begins with a tag and ends with one is taken for HTML.
+
+    Where nothing of it may be shown as HTML, it is text.
+    """
     if not is_html(text):
         return escape(text)
     cleaned = nh3.clean(
@@ -25,6 +28,8 @@ def marked_up(text: str) -> Markup:
         url_schemes=_SCHEMES,
         link_rel="external noopener",
     )
+    if not cleaned:
+        return escape(text)
     return Markup(cleaned)  # noqa: S704 - this is what nh3 is for
 
 

@@ -147,7 +147,7 @@ def canvas_index(record: RecordPage, page: str) -> int:
 
 def box(xywh: str, width: int, height: int) -> Box | None:
     """Return the region *xywh* of a canvas of this size, None where it is empty."""
-    return _box(contentstate.region(f"xywh={xywh}") if xywh else None, width, height)
+    return _box(contentstate.region(f"xywh={xywh}", "xywh") if xywh else None, width, height)
 
 
 def turned(args: MultiDict[str, str]) -> int:

@@ -18,6 +18,7 @@ from iiifserver.web.markup import marked_up, without_markup
         ("<p><script>alert(1)</script>a</p>", "<p>a</p>"),
         ("<p><img src='https://elsewhere.example/x'>a</p>", "<p>a</p>"),
         ("<div><h1>a</h1></div>", "a"),
+        ("</b><script>a</script>", "&lt;/b&gt;&lt;script&gt;a&lt;/script&gt;"),
         (
             '<a href="https://archive.example/">a</a>',
             '<a href="https://archive.example/" rel="external noopener">a</a>',
