@@ -34,9 +34,9 @@ def citation(record: RecordPage, reader: Reader, urls: Urls) -> list[Piece]:
 def _pieces(record: RecordPage, reader: Reader, urls: Urls) -> Iterator[Piece]:
     yield _quoted(reader, "cite_title", record["record_title"] or record["title"])
     if record["date"]:
-        yield _plain(reader.show(record["date"]["shown"]))
+        yield _plain(reader.quote(record["date"]["shown"]))
     if record["holder"]:
-        yield _plain(reader.show(record["holder"]["name"]))
+        yield _plain(reader.quote(record["holder"]["name"]))
     if record["reference"]:
         yield _plain(Shown(record["reference"], "", is_translated=True))
     yield _quoted(reader, "cite_exhibition", record["exhibition"]["title"])
@@ -48,7 +48,7 @@ def _pieces(record: RecordPage, reader: Reader, urls: Urls) -> Iterator[Piece]:
 
 def _quoted(reader: Reader, key: str, texts: Multilingual) -> Piece:
     before, _, after = reader.say(key, text="\0").partition("\0")
-    return Piece(before, reader.show(texts), after)
+    return Piece(before, reader.quote(texts), after)
 
 
 def _plain(shown: Shown) -> Piece:

@@ -66,7 +66,7 @@ def answer(site: Site, files: Assets) -> Response:
         "panes": [
             {
                 "service": site.urls().image_service(3, pane.canvas["image"]),
-                "label": here.show(pane.record["title"]).value,
+                "label": here.quote(pane.record["title"]).value,
                 "region": pane.region,
             }
             for pane in panes

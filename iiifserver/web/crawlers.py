@@ -30,7 +30,6 @@ WIDTH, HEIGHT = 800, 600
 _SMALLEST = 200
 _LONGEST_ADDRESS = 2_048
 _THUMBNAIL = 400
-_PREVIEWS = (400, 800)
 
 Address = Callable[[str], str]
 """The address of one page in a language."""
@@ -127,7 +126,7 @@ def _xml(body: str) -> Response:
 
 
 def _robots(site: Site) -> Iterator[str]:
-    """Yield the lines that keep crawlers from tiles, and lead them to pages and previews.
+    """Yield the lines that keep crawlers from tiles and full size, and lead them to previews.
 
     The longest rule that fits counts. A crawler looks for this file at the top of a host only:
     where base_url has a path, the operator copies these lines there.
@@ -136,8 +135,10 @@ def _robots(site: Site) -> Iterator[str]:
     prefix = urls.base_url
     yield "User-agent: *"
     yield f"Disallow: {prefix}/iiif/"
-    for box in _PREVIEWS:
-        yield f"Allow: {prefix}/iiif/3/*/full/!{box},{box}/0/default.jpg$"
+    yield f"Allow: {prefix}/iiif/*/info.json$"
+    yield f"Allow: {prefix}/iiif/*/full/*/0/default.jpg$"
+    for full_size in ("max", "full"):
+        yield f"Disallow: {prefix}/iiif/*/full/{full_size}/0/default.jpg$"
     yield f"Disallow: {prefix}/presentation/*/record.pdf"
     for name in ("viewer", "compare"):
         yield f"Disallow: {prefix}/*/{name}"
@@ -153,7 +154,7 @@ def embed_code(
 ) -> str:
     """Return the element by which a page of somebody else shows *record*."""
     address = urls.embed(record["identifier"], reader.language)
-    title = reader.show(record["title"]).value
+    title = reader.quote(record["title"]).value
     return (
         f'<iframe src="{escape(address)}" width="{width}" height="{height}"'
         f' title="{escape(title)}" loading="lazy" allow="fullscreen"></iframe>'
@@ -177,8 +178,8 @@ def _oembed(site: Site) -> dict[str, object]:
     answer: dict[str, object] = {
         "version": "1.0",
         "type": "rich",
-        "title": here.show(shown["title"]).value,
-        "provider_name": here.show(g.about.title).value,
+        "title": here.quote(shown["title"]).value,
+        "provider_name": here.quote(g.about.title).value,
         "provider_url": urls.page(language, g.about.exhibition),
         "width": width,
         "height": height,

@@ -58,6 +58,7 @@ def prepare(pages: Blueprint, site: Site, files: Assets) -> None:
             "say_phrase": here.phrase,
             "field": here.field,
             "show": here.show,
+            "quote": here.quote,
             "marked_up": marked_up,
             "confined": confined,
             "sources": sources,

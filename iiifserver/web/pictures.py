@@ -41,21 +41,11 @@ def in_row(canvases: Sequence[Canvas]) -> int:
     return min(max(ceil(ratios * 2), 2), WIDEST_ROW)
 
 
-def sources(canvas: Canvas, urls: Urls, largest: int = BOXES[-1]) -> list[Sized]:
-    """Return what a browser may choose from, the smallest first.
-
-    Up to 800 pixels these are the squares; beyond, for large screens, the sizes of info.json whose
-    longer side is at most *largest*.
-    """
+def sources(canvas: Canvas, urls: Urls) -> list[Sized]:
+    """Return what a browser may choose from, the smallest first; nothing has to be rendered."""
     longest = max(canvas["width"], canvas["height"])
-    boxes = [box for box in BOXES if box <= min(largest, longest)] or [BOXES[0]]
-    found = [
+    boxes = [box for box in BOXES if box <= longest] or [BOXES[0]]
+    return [
         Sized(urls.image(canvas["image"], size=f"!{box},{box}"), *confined(canvas, box))
         for box in boxes
     ]
-    found += [
-        Sized(urls.image(canvas["image"], size=f"{width},{height}"), width, height)
-        for width, height in sorted(canvas["sizes"])
-        if boxes[-1] < max(width, height) <= largest
-    ]
-    return found

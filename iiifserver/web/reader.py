@@ -61,6 +61,14 @@ class Reader:
         tag = found.tag.removesuffix(UNREVIEWED)
         return Shown(found.text, tag, speaks(tag) == self.language, tag == found.tag)
 
+    def quote(self, texts: Multilingual) -> Shown:
+        """Return what to show of *texts* where no mark can stand beside it, as in a citation.
+
+        A translation that nobody has reviewed is taken only where there is nothing else.
+        """
+        reviewed = {tag: each for tag, each in texts.items() if not tag.endswith(UNREVIEWED)}
+        return self.show(reviewed or texts)
+
     def others(self, texts: Multilingual) -> list[Shown]:
         """Return what *texts* say in each language but the one that `show` chooses."""
         chosen = self.show(texts).language

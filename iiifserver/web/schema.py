@@ -40,20 +40,20 @@ def exhibition(shown: ExhibitionPage, reader: Reader, urls: Urls) -> Described:
     """Return the first page as a Collection of chapters."""
     language = reader.language
     address = urls.page(language, shown["identifier"])
-    summary = without_markup(reader.show(shown["summary"]).value)
+    summary = without_markup(reader.quote(shown["summary"]).value)
     picture = next((c for chapter in shown["chapters"] for c in chapter["canvases"]), None)
     thing = {
         "@type": "Collection",
         "@id": address,
         "url": address,
-        "name": reader.show(shown["title"]).value,
+        "name": reader.quote(shown["title"]).value,
         "description": summary,
         "license": shown["rights"],
         "image": picture and _image(picture, urls),
         "hasPart": [
             {
                 "@type": "Collection",
-                "name": reader.show(chapter["title"]).value,
+                "name": reader.quote(chapter["title"]).value,
                 "url": urls.page(language, shown["identifier"], chapter["identifier"]),
             }
             for chapter in shown["chapters"]
@@ -65,7 +65,7 @@ def exhibition(shown: ExhibitionPage, reader: Reader, urls: Urls) -> Described:
 def chapter(shown: ChapterPage, reader: Reader, urls: Urls) -> Described:
     """Return a chapter as a Collection, part of its exhibition."""
     trail = _trail(shown["exhibition"], None, shown, reader, urls)
-    summary = without_markup(reader.show(shown["summary"]).value)
+    summary = without_markup(reader.quote(shown["summary"]).value)
     picture = next(iter(shown["canvases"]), None)
     thing = {
         "@type": "Collection",
@@ -84,14 +84,14 @@ def chapter(shown: ChapterPage, reader: Reader, urls: Urls) -> Described:
 def record(shown: RecordPage, reader: Reader, urls: Urls) -> Described:
     """Return a record as an ArchiveComponent of the archive that holds it."""
     trail = _trail(shown["exhibition"], shown["chapter"], shown, reader, urls)
-    summary = without_markup(reader.show(shown["summary"]).value)
+    summary = without_markup(reader.quote(shown["summary"]).value)
     picture = next(iter(shown["canvases"]), None)
     thing = {
         "@type": "ArchiveComponent",
         "@id": trail[-1][1],
         "url": trail[-1][1],
         "name": trail[-1][0],
-        "alternateName": reader.show(shown["record_title"]).value,
+        "alternateName": reader.quote(shown["record_title"]).value,
         "description": summary,
         "identifier": shown["reference"],
         "holdingArchive": shown["holder"] and _archive(shown["holder"], reader),
@@ -124,16 +124,16 @@ def _archive(holder: Holder, reader: Reader) -> Json:
     return _known(
         {
             "@type": "ArchiveOrganization",
-            "name": reader.show(holder["name"]).value,
+            "name": reader.quote(holder["name"]).value,
             "url": holder["homepage"],
             "parentOrganization": holder["above"]
-            and {"@type": "Organization", "name": reader.show(holder["above"]["title"]).value},
+            and {"@type": "Organization", "name": reader.quote(holder["above"]["title"]).value},
         }
     )
 
 
 def _names(kind: str, texts: Text, reader: Reader) -> list[Json]:
-    tag = reader.show(texts).language
+    tag = reader.quote(texts).language
     values = next((values for key, values in texts.items() if key.startswith(tag)), [])
     return [{"@type": kind, "name": without_markup(value)} for value in values]
 
@@ -164,7 +164,7 @@ def _trail(
         above = urls.page(language, exhibition, middle["identifier"])
         here = urls.record_page(language, exhibition, shown["identifier"])
         trail += [(middle["title"], above), (shown["title"], here)]
-    return [(reader.show(title).value, address) for title, address in trail]
+    return [(reader.quote(title).value, address) for title, address in trail]
 
 
 def _breadcrumb(trail: _Trail) -> Json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -79,9 +80,41 @@ def test_a_part_that_a_sitemap_does_not_have_is_not_found(ask, number):
 def test_crawlers_are_kept_from_tiles_and_led_to_previews(ask):
     lines = ask("/robots.txt").text.splitlines()
     assert lines[0] == "User-agent: *"
-    assert "Disallow: /scans/iiif/" in lines
-    assert "Allow: /scans/iiif/3/*/full/!800,800/0/default.jpg$" in lines
     assert f"Sitemap: {BASE_URL}/sitemap.xml" in lines
+
+
+def allows(lines, path):
+    """Whether a crawler may fetch *path*: RFC 9309, 2.2.2, the longest rule that fits counts."""
+    fitting = []
+    for name, rule in (line.split(": ", 1) for line in lines if "allow: " in line.lower()):
+        pattern = re.escape(rule).replace(r"\*", ".*").replace(r"\$", "$")
+        if re.match(pattern, path):
+            fitting.append((len(rule), name == "Allow"))
+    return max(fitting, default=(0, True))[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "may"),
+    [
+        ("/en/letters/record/r1", True),
+        ("/presentation/3/r1/manifest", True),
+        ("/presentation/r1/record.pdf", False),
+        ("/en/viewer?manifest=x", False),
+        ("/embed/r1", False),
+        ("/iiif/3/r1-cover/info.json", True),
+        ("/iiif/2/r1-cover/info.json", True),
+        *((f"/iiif/3/r1-cover/full/!{box},{box}/0/default.jpg", True) for box in (120, 200, 800)),
+        ("/iiif/2/r1-cover/full/400,/0/default.jpg", True),
+        ("/iiif/3/r1-cover/full/max/0/default.jpg", False),
+        ("/iiif/2/r1-cover/full/full/0/default.jpg", False),
+        ("/iiif/2/r1-cover/0,0,512,512/full/0/default.jpg", False),
+        ("/iiif/3/r1-cover/0,0,512,512/512,/0/default.jpg", False),
+        ("/iiif/3/r1-cover/full/!800,800/90/default.jpg", False),
+        ("/iiif/3/r1-cover/full/!800,800/0/gray.jpg", False),
+    ],
+)
+def test_crawlers_see_pages_documents_and_previews_but_no_tiles(ask, path, may):
+    assert allows(ask("/robots.txt").text.splitlines(), f"/scans{path}") == may
 
 
 # -- oEmbed

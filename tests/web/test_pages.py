@@ -140,6 +140,42 @@ def test_a_translation_nobody_has_reviewed_is_marked_where_it_stands():
         assert page.text.count(word) >= marked - 1
 
 
+def test_what_is_taken_out_of_a_page_has_no_translation_that_nobody_reviewed():
+    """No mark goes along with a citation, a preview or the code of an embedded record."""
+    title = {"en": ["A letter"], "mn-x-unreviewed": ["Захидал"]}
+    pages = client(("r1", {"title": title, "record_title": {}}))
+    page = Page(pages.get(f"/mn/{RECORD}"))
+    shown = [text for _, text in page.runs if "Захидал" in text]
+    assert shown == ["Захидал"], "the heading alone, which is marked"
+    assert "Захидал" not in str(graph(page))
+    assert not [each for _, each in page.elements if "Захидал" in str(each)]
+    assert "“A letter”" in re.sub(r"\s+", " ", page.text).replace("«", "“").replace("»", "”")
+    asked = {"url": f"{BASE_URL}/mn/{RECORD}"}
+    assert pages.get("/oembed", query_string=asked).json["title"] == "A letter"
+
+
+def test_a_text_in_a_sentence_of_the_page_keeps_its_language():
+    above = {"identifier": "top", "title": {"ja": ["親 <機関>"]}}
+    holder = GoldenSite().record("r1")["holder"] | {"above": above}
+    page = Page(client(("r1", {"holder": holder})).get(f"/en/{RECORD}"))
+    assert ("ja", "親 <機関>") in page.runs
+    assert ("en", "Belongs to") in page.runs
+
+
+def test_where_a_value_was_found_is_told_in_the_language_of_the_sheets():
+    found = [{"column": "title_en", "source": "given on the page of the archive"}]
+    page = Page(client(("r1", {"sources": found})).get(f"/ja/{RECORD}"))
+    assert ("en", "given on the page of the archive") in page.runs
+    assert ("en", "title_en") in page.runs
+
+
+def test_a_picture_says_in_which_language_it_is_described():
+    pages = client(("r1", {"title": {"ja": ["手紙"]}}))
+    for language, named in [("en", "ja"), ("ja", None)]:
+        described = [e for e in Page(pages.get(f"/{language}/{RECORD}")).all("img") if e["alt"]]
+        assert next(each.get("lang") for each in described if "手紙" in each["alt"]) == named
+
+
 @pytest.mark.parametrize("address", EVERY)
 def test_no_name_of_a_text_is_left_untranslated(browser, address):
     text = Page(browser.get(address)).text
@@ -356,7 +392,8 @@ def test_every_page_tells_link_previews_where_and_what_it_is(browser, address):
     properties = {m["property"]: m["content"] for m in page.all("meta") if "property" in m}
     assert properties["og:url"] == f"{BASE_URL}{address}"
     assert properties["og:title"]
-    assert properties["og:type"] == "website"
+    assert properties["og:type"] == ("article" if "/record/" in address else "website")
+    assert "og:locale" not in properties, "a language alone is none"
 
 
 def test_a_record_is_an_archive_component_of_its_archive(browser):

@@ -24,6 +24,19 @@ def test_every_language_says_the_same_things(language):
         assert text or key == "unreviewed"
 
 
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        ({"en": ["a"], "mn-x-unreviewed": ["c"]}, Shown("a", "en", False)),
+        ({"en": ["a"], "mn": ["c"]}, Shown("c", "mn", True)),
+        ({"mn-x-unreviewed": ["c"]}, Shown("c", "mn", True, False)),  # nothing else is there
+        ({}, Shown("", "", True)),
+    ],
+)
+def test_a_reviewed_text_is_quoted_before_one_in_the_readers_language(texts, shown):
+    assert reader("mn", ORDER).quote(texts) == shown
+
+
 @pytest.mark.parametrize("language", ["ja", "mn"])
 def test_a_translation_nobody_has_read_says_so(language):
     assert reader(language, ()).say("unreviewed")

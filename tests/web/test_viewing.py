@@ -461,6 +461,11 @@ def test_pages_of_a_volume_run_in_its_direction(get):
     assert not zoom_of(get)["is_rtl"]
 
 
+def test_a_label_in_a_strip_keeps_its_own_direction(get):
+    strip = get("/en/letters/record/r1").text.partition('class="strip"')[2]
+    assert strip.count('<span dir="auto">leaf ') == 3
+
+
 def test_the_strip_links_to_every_page_and_marks_the_one_shown(get):
     page = Elements(get("/en/letters/record/r1", canvas="b 3"))
     strip = [link for link in page.all("a") if "data-page" in link]
@@ -488,6 +493,28 @@ def test_the_strip_links_to_every_page_and_marks_the_one_shown(get):
 @pytest.mark.parametrize("path", ["/en/letters/record/r1", "/embed/r1"])
 def test_a_view_that_is_none_is_refused(get, path, asked, status):
     get(path, status, **asked)
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/en/letters/record/r1", {}),
+        ("/embed/r1", {}),
+        ("/en/compare", {"canvas": "r1/2"}),
+        ("/en/viewer", {"image": URLS.info(3, "r1-1")}),
+    ],
+)
+def test_a_region_that_is_none_is_refused_by_its_own_name(get, path, asked):
+    assert ">xywh: not a region" in get(path, 400, xywh="zzz", **asked).text
+
+
+def test_a_record_that_can_be_zoomed_loads_no_picture_that_is_hidden(browse, tmp_path):
+    """Scripts hide what readers without them see; browsers fetch no lazy picture that is hidden."""
+    for name in ("pages.css", "viewing.css", "icon.svg"):
+        (tmp_path / name).write_text("")
+    for client, eager in [(browse(), 0), (browse(files=Assets(tmp_path)), 1)]:
+        page = client.get("/en/letters/record/r1")
+        assert page.text.count('fetchpriority="high"') == eager
 
 
 def test_a_record_without_scans_has_no_zoom(get):
@@ -560,6 +587,12 @@ def test_pages_are_shown_side_by_side_in_the_order_asked(get):
     assert response.text.count("National Archives") == 3
     assert response.text.count("Fund-59, File-1") >= 3
     assert "Title &lt;r1&gt;" in response.text
+
+
+def test_a_comparison_names_who_holds_each_page_first(get):
+    about = get("/en/compare", canvas="r1/2").text.partition('class="about"')[2]
+    places = [about.index(each) for each in ("National Archives", "24 February", "Title &lt;r1")]
+    assert places == sorted(places)
 
 
 def test_a_comparison_keeps_its_views(get):
