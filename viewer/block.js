@@ -13,7 +13,7 @@ export function zoomBlock(root, settings) {
   const { pages, texts, language } = settings;
   const part = (name) => root.querySelector(`[data-part="${name}"]`);
   const [stage, strip, status, ruler] = ['stage', 'strip', 'status', 'ruler'].map(part);
-  const viewer = openStage(stage, texts.stage, texts.help);
+  const viewer = openStage(stage, texts.stage, texts);
   const adjusted = new Map();
   let shown = settings.shown;
   let wanted = settings;

@@ -15,7 +15,7 @@ export function compareBlock(root, settings) {
   const say = (text) => { status.textContent = text; };
   const panes = [...root.querySelectorAll('[data-part="pane"]')].map((pane, index) => {
     const about = settings.panes[index];
-    const viewer = openStage(pane.querySelector('[data-part="stage"]'), about.label, texts.help);
+    const viewer = openStage(pane.querySelector('[data-part="stage"]'), about.label, texts);
     viewer.addHandler('open', () => {
       showRegion(viewer, about.region, settings.rotation, true);
       viewer.world.getItemAt(0).addOnceHandler('fully-loaded-change', () => {

@@ -11,7 +11,9 @@ document.head.appendChild(style);
 const isCalm = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
 const STEP = 1.6;
 
-export function openStage(element, label, help) {
+export function openStage(element, label, { help, failed }) {
+  // in place of the library's English sentence, which names an object
+  OpenSeadragon.setString('Errors.OpenFailed', failed);
   const viewer = OpenSeadragon({
     element,
     drawer: 'canvas', // browsers allow few WebGL contexts, and a page may show many scans
