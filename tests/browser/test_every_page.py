@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from html import unescape
+from urllib.parse import urljoin
+from urllib.request import Request, urlopen
 
 import pytest
 from exhibited import LANGUAGES, fetch
@@ -13,6 +16,7 @@ from seen import drawn, load_images
 pytestmark = pytest.mark.browser
 
 _LOC = re.compile(r"<loc>([^<]+)</loc>")
+_HREF = re.compile(r'<a [^>]*href="([^"]+)"')
 
 
 def inspect(page, others, kind):
@@ -57,7 +61,7 @@ def test_every_page_of_the_sitemap_is_whole_and_open_to_everybody(
     demo, others, visit, language, width
 ):
     pages = sorted(address for address in addresses(demo) if f"/{language}/" in address)
-    assert len(pages) >= 30
+    assert len(pages) == 29  # the exhibition, its chapters, records, archives, and about it
     wrong = []
     for address in pages:
         is_record = "/record/" in address
@@ -70,19 +74,24 @@ def test_every_page_of_the_sitemap_is_whole_and_open_to_everybody(
 
 
 @pytest.mark.long
-def test_no_link_of_ours_leads_nowhere(demo, visit):
+def test_no_link_of_ours_leads_nowhere(demo):
     wanted, seen = {f"{demo}/{language}/" for language in LANGUAGES}, set()
-    page = visit(demo, "/en/", java_script_enabled=False)
     while wanted - seen:
         address = min(wanted - seen)
         seen.add(address)
-        answer = page.request.get(address)
-        assert answer.status == 200, address
-        if answer.headers["content-type"].startswith("text/html"):
-            page.goto(address)
-            links = page.locator("a[href]").evaluate_all("(all) => all.map((link) => link.href)")
-            wanted |= {link.partition("#")[0] for link in links if link.startswith(f"{demo}/")}
+        is_page, found = _followed(address)
+        if is_page:
+            links = {urljoin(address, unescape(link)).partition("#")[0] for link in found}
+            wanted |= {link for link in links if link.startswith(f"{demo}/")}
     assert seen >= addresses(demo)
+
+
+def _followed(address):
+    """Tell whether a page stands at *address*, and what it links to; raises where nothing does."""
+    asked = Request(address, headers={"Accept": "text/html"}, method="HEAD")
+    with urlopen(asked) as answer:
+        is_page = answer.headers["Content-Type"].startswith("text/html")
+    return is_page, _HREF.findall(fetch(address).decode()) if is_page else []
 
 
 def addresses(demo):
