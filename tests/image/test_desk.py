@@ -10,6 +10,7 @@ import functools
 import pickle
 import time
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,9 @@ async def settled() -> None:
 def played(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     @functools.wraps(test)
     def run(*args: Any, **fixtures: Any) -> None:
-        asyncio.run(test(*args, **fixtures))
+        # in a thread of its own: tests with a browser leave a loop behind in this one
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(test(*args, **fixtures))).result()
 
     return run
 

@@ -9,6 +9,7 @@ import sys
 import zlib
 from ctypes.util import find_library
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,10 +72,17 @@ def test_a_header_says_what_the_file_shows(kind, files):
     assert len(reads) <= 5
 
 
+def loaded(path: Path, **options: Any) -> Any:
+    """Return what libvips makes of a file, JPEG as a stream: by name the renderer blocks it."""
+    if path.suffix == ".jpg":
+        return pyvips.Image.jpegload_source(pyvips.Source.new_from_file(str(path)), **options)
+    return pyvips.Image.new_from_file(str(path), **options)
+
+
 @pytest.mark.parametrize("kind", LOADED_BY_VIPS)
 def test_a_header_agrees_with_the_loader(kind, files):
     header = described(files[kind].read_bytes())
-    image = pyvips.Image.new_from_file(str(files[kind]), access="sequential")
+    image = loaded(files[kind], access="sequential")
     assert (image.width, image.height) == (header.levels[0].width, header.levels[0].height)
     assert image.bands == header.bands
     assert bool(image.hasalpha()) == header.alpha
@@ -89,7 +97,7 @@ def test_jpeg_levels_are_what_shrink_on_load_gives(size, tmp_path):
     path = make("jpeg-baseline-420", tmp_path, picture(*size))
     levels = described(path.read_bytes()).levels
     for level in levels:
-        image = pyvips.Image.new_from_file(str(path), shrink=level.scale)
+        image = loaded(path, shrink=level.scale)
         assert (image.width, image.height) == (level.width, level.height)
     assert len(levels) == [scale <= min(size) for scale in (1, 2, 4, 8)].count(True)
 
