@@ -1,6 +1,7 @@
 # make demo    publish the demo exhibition and serve it (PORT=9000 for another port)
 # make test    all tests
 # make soak    the long tests too
+# make fuzz    damaged files and requests, ten minutes or so; docs/fuzzing.md
 # make bench   what it costs, measured; results under bench/results
 # make check   style, types, layers, documentation
 PYTHON ?= python3
@@ -11,7 +12,7 @@ SETUP := $(VENV)/.installed
 OTHERS := tests/browser/npm/node_modules/.package-lock.json
 VIEWERS := $(wildcard viewer/*.* viewer/texts/*) hatch_build.py
 
-.PHONY: demo test soak bench check format lock clean help
+.PHONY: demo test soak fuzz bench check format lock clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -24,6 +25,10 @@ test: $(SETUP) $(OTHERS)
 
 soak: test
 	@$(BIN)/pytest -n auto -m long
+
+fuzz: $(SETUP)
+	@$(BIN)/python fuzz/run.py --save
+	@$(BIN)/python fuzz/pipeline.py --files 2000
 
 bench: $(SETUP)
 	@for program in serving pyramids publishing; do $(BIN)/python bench/$$program.py --save || exit 1; done

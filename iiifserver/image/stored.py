@@ -44,6 +44,7 @@ _HEAD = struct.Struct("<8sII")
 _FIRST_READ_BYTES = 48 << 10  # the whole index of an image of 900 megapixels
 _LONGEST_INDEX_BYTES = 64 << 20
 _IDENTITY_LENGTH = 100
+_MOST_LEVELS = 40  # more than halve any side to one pixel
 _KIND_SHIFT = 56
 MOST_KINDS = 1 << (64 - _KIND_SHIFT)
 """In one sidecar."""
@@ -222,7 +223,15 @@ def read_stored(path: Path, picture: Path, identity: str) -> Stored | None:
         ):
             return None
         return _stored(about, numbers, (str(path), end), str(picture))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, struct.error):
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        struct.error,
+    ):
         return None
 
 
@@ -230,6 +239,8 @@ def _stored(
     about: dict[str, Any], numbers: bytes, blobs: tuple[str, int], picture: str
 ) -> Stored | None:
     image, tile = Dimensions(about["width"], about["height"]), Dimensions(*about["tile"])
+    if about["levels"] > _MOST_LEVELS:
+        return None
     levels, count = [], 0
     for number, (columns, rows) in enumerate(grid(image, tile, about["levels"])):
         levels.append(_Level(tile.width << number, tile.height << number, columns, count))
@@ -240,13 +251,16 @@ def _stored(
     for in_picture, form, prefix in about["kinds"]:
         where = (picture, 0) if in_picture else blobs
         kinds.append(_Bytes(*where, _format(form), _prefix(prefix)))
+    tiles = _little(array("Q", numbers[: 8 * count]))
+    if max(tiles, default=0) >> _KIND_SHIFT >= len(kinds):
+        return None
     path, start = blobs
     return Stored(
         image=image,
         gray=about["gray"],
         _levels=tuple(levels),
         _kinds=tuple(kinds),
-        _tiles=_little(array("Q", numbers[: 8 * count])),
+        _tiles=tiles,
         _lengths=_little(array("I", numbers[8 * count :])),
         _wholes={
             (width, height): Place(path, start + offset, length)

@@ -96,6 +96,8 @@ def _parts(path: Path) -> dict[str, bytes]:
         infos = archive.infolist()
         if len(infos) > MAX_PARTS or sum(i.file_size for i in infos) > MAX_UNPACKED_BYTES:
             raise _refused(path, f"unpacked it is larger than {MAX_UNPACKED_BYTES} bytes")
+        if any(i.compress_size > path.stat().st_size for i in infos):
+            raise _refused(path, "it ends before one of its parts")  # as much would be reserved
         if any(i.file_size > MAX_RATIO * max(i.compress_size, 4_096) for i in infos):
             raise _refused(path, "a part of it is packed too well to be a sheet")
         names = [info.filename for info in infos if info.filename.endswith((".xml", ".rels"))]

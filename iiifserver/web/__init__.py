@@ -23,7 +23,7 @@ from iiifserver.sources import Folder
 from iiifserver.urls import Urls
 
 from . import image, pages, presentation, problems
-from .addresses import Addresses, without_prefix
+from .addresses import Addresses, with_plain_query, without_prefix
 from .answers import OPEN, Answers
 from .folder import Shelf
 from .log import AccessLog
@@ -80,7 +80,7 @@ def create_app(
     app.register_blueprint(pages.blueprint(holdings.site()))
     app.add_url_rule("/health", view_func=_health)
     app.after_request(_open_to_all)
-    served = without_prefix(app.wsgi_app, config)
+    served = with_plain_query(without_prefix(app.wsgi_app, config))
     if tile_door:
         served = Door(served, answers, urls_of, config.base_url, log)
     app.wsgi_app = served  # type: ignore[method-assign,assignment]

@@ -10,13 +10,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from iiifserver.config import Config
 from iiifserver.urls import Urls, is_address
 
 _PREFIX = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]{1,64}){0,8}")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?")
+
+_ASCII = "".join(map(chr, range(128)))
 
 _KEPT = 256
 
@@ -76,6 +78,22 @@ def without_prefix(app: WSGI, config: Config) -> WSGI:
         return app(environ, start_response)
 
     return below
+
+
+def with_plain_query(app: WSGI) -> WSGI:
+    """Return *app* with queries that hold ASCII only, other bytes being percent-encoded.
+
+    RFC 3986 has no others; some clients send them all the same, and Werkzeug cannot read those
+    that are not UTF-8.
+    """
+
+    def plain(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        query = environ.get("QUERY_STRING", "")
+        if not query.isascii():
+            environ["QUERY_STRING"] = quote(query.encode("latin-1"), safe=_ASCII)
+        return app(environ, start_response)
+
+    return plain
 
 
 def stripped(path: str, prefix: str) -> str:

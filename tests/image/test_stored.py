@@ -323,6 +323,27 @@ def test_any_bytes_are_no_sidecar(sidecar: Path, body: bytes, line: bool) -> Non
     assert read(sidecar, b"tiles 1\n" + len(body).to_bytes(4, "little") + checksum + body) is None
 
 
+@pytest.mark.parametrize(
+    ("part", "instead"),
+    [
+        (b'"kinds":[', b'"kindz":['),
+        (b'"levels":4', b'"levels":9'),
+        (b'"levels":4', b'"levels":1e999'),
+        (b'"levels":4', b'"levels":99999999999'),
+        (b'"kinds":[[false', b'"kinds":[],"more":[[false'),  # of which tiles name the first
+    ],
+)
+def test_a_sidecar_that_contradicts_itself_is_none(
+    sidecar: Path, part: bytes, instead: bytes
+) -> None:
+    whole = sidecar.read_bytes()
+    end = 16 + int.from_bytes(whole[8:12], "little")
+    assert part in whole[:end]
+    body = whole[16:end].replace(part, instead)
+    head = len(body).to_bytes(4, "little") + zlib.crc32(body).to_bytes(4, "little")
+    assert read(sidecar, whole[:8] + head + body + whole[end:]) is None
+
+
 def test_touching_a_file_moves_nothing_in_its_sidecar(sidecar: Path) -> None:
     path = sidecar.with_suffix(".tif")
     plan = plan_of(Box(384, 512, 13, 11), 13, 11)

@@ -239,6 +239,14 @@ def test_file_that_is_no_workbook_is_told(tmp_path, content, reason):
     assert reason in refusal(path)
 
 
+def test_part_that_claims_to_be_longer_than_the_file_is_refused_unread(tmp_path):
+    path = make_workbook(tmp_path / "a.xlsx", {"Records": sheet_xml(HEADER + text_row(2, "r1"))})
+    whole = path.read_bytes()
+    entry = whole.index(b"PK\x01\x02")  # of the directory: 20 bytes on, the packed length
+    path.write_bytes(whole[: entry + 20] + b"\xff\xff\xff\x7f" + whole[entry + 24 :])
+    assert "ends before one of its parts" in refusal(path)
+
+
 def assert_read_or_refused(path):
     try:
         assert read_workbook(path, ["Records"]) is not None

@@ -338,6 +338,14 @@ def test_a_problem_names_the_segment_and_the_section(still, path, parameter, sec
     assert document["specification"] == f"https://iiif.io/api/image/{section}"
 
 
+@pytest.mark.parametrize(
+    ("path", "status"), [("/en/none", 404), (IMAGE, 200), (INFO, 200), ("/oembed", 404), ("/", 303)]
+)
+def test_bytes_in_a_query_that_are_no_text_do_no_harm(client, path, status):
+    overrides = {"QUERY_STRING": "url=\xff\xfe&manifest=\xe6\xb5\xb7"}
+    assert client.get(path, environ_overrides=overrides).status_code == status
+
+
 def test_an_unknown_image_is_named(client):
     document = client.get("/iiif/3/none/full/max/0/default.jpg").json
     assert (document["status"], document["parameter"]) == (404, "identifier")
