@@ -14,6 +14,8 @@
         │   └── SetAside    500 it has killed render processes, and is not tried again
         ├── SourceTooLarge  500 decoding the file would cost more than is allowed
         └── Busy            503 try again: no room for this work now
+            ├── Replaced    503 the file became another one while it was read
+            ├── Away        503 the store of the file does not answer
             └── TookTooLong 503 the work was begun and stopped: come back later, or ask for less
 
 `status` is a hint to the web layer; the core never builds a response.
@@ -172,6 +174,13 @@ class Replaced(Busy):
     """The file was replaced while a picture was made of it: what was planned is of the old one."""
 
     retry_after_s = 1
+
+
+class Away(Busy):
+    """A store does not answer, or not in time."""
+
+    title = "The store cannot be reached"
+    retry_after_s = 10
 
 
 class TookTooLong(Busy):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from .errors import BrokenSource, ConfigurationError, NotFound
+from .stores.pieces import identity_of as identity_of
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".avif", ".gif"}
@@ -111,11 +112,6 @@ def _source(identifier: str, file: File) -> Source:
         stored=file.stored,
         lasting=bool(file.identity),
     )
-
-
-def identity_of(status: os.stat_result) -> str:
-    """Return what tells a file from the one that replaces it: size, time of change, inode."""
-    return f"{status.st_size:x}-{status.st_mtime_ns:x}-{status.st_ino:x}"
 
 
 def _nothing(identifier: str) -> NotFound:

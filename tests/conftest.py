@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from both_doors import BothDoors
 from flask.testing import FlaskClient
 from in_this_process import InThisProcess
+from store_servers import S3, s3_server
 
 from iiifserver.config import Config
 from iiifserver.web import create_app
@@ -31,6 +32,23 @@ def serve() -> Callable[..., FlaskClient]:
         return client
 
     return make
+
+
+@pytest.fixture(scope="session")
+def s3_running() -> Iterator[S3]:
+    """An S3 server, the same for all tests: obstore keeps its connections."""
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_running: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """The S3 server, with this process's credentials for it, and nothing asked yet."""
+    for name, value in s3_running.environment().items():
+        monkeypatch.setenv(name, value)
+    s3_running.asked.clear()
+    s3_running.faults.clear()
+    return s3_running
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ LAYERS = {
         "image.info",
         "presentation",
     ],
-    2: ["sources", "cache", "edition"],
+    2: ["stores", "sources", "cache", "edition"],
     3: ["image", "pdf"],
     4: ["publish", "inspect"],
     5: ["web", "server", "cli"],
@@ -45,6 +45,7 @@ HOMES = {
     "pypdfium2": ["image.containers"],
     "pi_heif": ["image.containers"],
     "openpyxl": ["publish.spreadsheet", "publish.workbook"],
+    "obstore": ["stores.buckets"],
 }
 # what a process that answers HTTP must never load
 HEAVY = (
@@ -58,6 +59,7 @@ HEAVY = (
     "simplejpeg",
     "pypdfium2",
     "pi_heif",
+    "obstore",  # only where what is published is in a bucket
 )
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -31,6 +29,7 @@ from iiifserver.edition import (
 )
 from iiifserver.errors import ConfigurationError
 from iiifserver.presentation.shown import SitePage
+from iiifserver.stores.disk import ASIDE, create
 
 from .memory import Memory, remember
 from .objects import Packed, relinked
@@ -40,7 +39,6 @@ KEPT = 10
 """Editions that `prune` keeps unless told otherwise."""
 # a server looks for a new edition every second, and answers from the old one until then
 _STILL_SERVED_S = 60.0
-_ASIDE = ".aside-"
 
 Index = dict[str, Any]
 Write = Callable[[Path, bytes], None]
@@ -174,31 +172,6 @@ class Unwritten(Store):
         """Leave *memory* unwritten."""
 
 
-def create(path: Path, body: bytes) -> None:
-    """Make a file of *body*, whole or not at all.
-
-    Raises:
-        FileExistsError: there is one already.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_ASIDE)
-    aside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), 0o644)  # a server may run as another user
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        path.hardlink_to(aside)
-    finally:
-        aside.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 @contextlib.contextmanager
 def writing(data: Path) -> Iterator[None]:
     """Keep `prune` from running, beside others that write."""
@@ -296,7 +269,7 @@ def prune(data: Path, keep: int = KEPT) -> Pruned:
         served = {image.get(made) for made in ("pyramid", "tiles") for image in images} - {None}
         gone = [index_path(data, number) for number in found if number not in kept]
         gone_objects = [path for path in _files(data / "objects") if path.name not in named]
-        left_aside = [path for path in _files(data / "editions") if path.name.startswith(_ASIDE)]
+        left_aside = [path for path in _files(data / "editions") if path.name.startswith(ASIDE)]
         for path in (*gone, *gone_objects, *left_aside):  # an index before what it names
             path.unlink(missing_ok=True)
         return Pruned(len(gone), len(gone_objects), sweep(data, served))
