@@ -69,6 +69,12 @@ _BASE_URL = click.option(
 )
 
 
+_EXECUTOR = click.option(
+    "--executor",
+    help="What makes pyramids: `processes` of this machine, or a Dask cluster, dask://host:port.",
+)
+
+
 def _published(command: Any) -> Any:
     options = (
         click.option(
@@ -240,6 +246,7 @@ def check(
 @_IMAGES
 @_BASE_URL
 @click.option("--dry-run", is_flag=True, help="Only tell what would change.")
+@_EXECUTOR
 @_published
 def publish(folder: Path, images: Path | None, dry_run: bool, **where: Any) -> None:
     """Make the exhibition in FOLDER what is published: whole, or nothing changes."""
@@ -249,6 +256,40 @@ def publish(folder: Path, images: Path | None, dry_run: bool, **where: Any) -> N
         _tell_changes(folder, images, **where)
         return
     click.echo(publication.publish(folder, images or folder / "images", _config(**where)))
+
+
+@main.command()
+@click.argument(
+    "sheets", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@_IMAGES
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder that is served as it is, in place of an exhibition.",
+)
+@_EXECUTOR
+@_published
+def pyramids(sheets: Path | None, images: Path | None, folder: Path | None, **where: Any) -> None:
+    """Make the pyramids of the exhibition in SHEETS ahead of time; publish nothing.
+
+    With --folder those of a folder that is served as it is, as far as folder_pyramids_mib allows.
+    What is there already is not made again.
+    """
+    if bool(sheets) == bool(folder):
+        raise click.UsageError("name the folder of an exhibition, or say --folder")
+    if sheets:
+        from .publish.publication import make_pyramids_of
+
+        scans = images or sheets / "images"
+        click.echo(make_pyramids_of(sheets, scans, _config(**where)))
+        return
+    from .publish.ahead import make_ahead
+
+    done = make_ahead(_serving(folder, **where))
+    click.echo(f"{done.ready:,} pictures are ready")
+    if done.left:
+        click.echo(f"{done.left:,} are left: they do not fit into folder_pyramids_mib")
 
 
 @main.command()
@@ -327,17 +368,16 @@ def purge(
 
 
 def _serving(
-    folder: Path | None, config_file: Path | None = None, data: Path | None = None
+    folder: Path | None, config_file: Path | None = None, **settings: Any
 ) -> configuration.Config:
     """Return the settings under which `serve FOLDER` or `serve` runs."""
     from .server import user_folder
 
-    name = str(folder.resolve()) if folder else None
-    config = configuration.load(config_file, folder=name, data=data)
+    settings["folder"] = str(folder.resolve()) if folder else None
+    config = configuration.load(config_file, **settings)
     if not config.folder:
         return config
-    defaults = {"data": user_folder("folders")}
-    return configuration.load(config_file, defaults=defaults, folder=name, data=data)
+    return configuration.load(config_file, defaults={"data": user_folder("folders")}, **settings)
 
 
 def _tell_changes(folder: Path, images: Path | None, **where: Any) -> None:

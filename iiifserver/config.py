@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 from .errors import ConfigurationError
 
 PREFIX = "IIIFSERVER_"
+PROCESSES = "processes"
+"""The value of `executor` that means this machine."""
 
 
 def setting(default: Any, about: str, *, least: int | None = None, most: int | None = None) -> Any:
@@ -79,6 +81,11 @@ class Config:
         10_240, "Disk for the pyramids made of a folder's slow scans, in MiB; 0: none", least=0
     )
 
+    executor: str = setting(
+        PROCESSES,
+        "What makes pyramids: `processes` of this machine, or a Dask cluster, dask://host:port",
+    )
+
     max_age_s: int = setting(
         86_400, "How long pictures and info.json may be kept by others", least=0
     )
@@ -109,6 +116,7 @@ class Config:
         # processes that are started later may be started elsewhere
         object.__setattr__(self, "data", self.data.absolute())
         _check_base_url(self.base_url)
+        _check_executor(self.executor)
         background_rgb(self.background)
 
 
@@ -233,3 +241,13 @@ def _check_base_url(text: str) -> None:
         well = False
     if text and not well:
         raise ConfigurationError(f"base_url = {text!r}: {why}")
+
+
+def _check_executor(text: str) -> None:
+    parts = urlsplit(text)
+    try:
+        well = parts.scheme in ("dask", "dask+tls") and bool(parts.hostname and parts.port)
+    except ValueError:  # the port is no number
+        well = False
+    if text != PROCESSES and not (well and parts.path + parts.query == ""):
+        raise ConfigurationError(f"executor = {text!r}: {PROCESSES!r}, or dask://host:port")

@@ -58,6 +58,7 @@ def test_every_setting_says_what_it_is_about():
         ("upscaling = false", "upscaling", False),
         ('data = "elsewhere"', "data", Path("elsewhere").absolute()),
         ('profile = "keep"', "profile", "keep"),
+        ('executor = "dask://10.0.0.7:8786"', "executor", "dask://10.0.0.7:8786"),
         ("max_area = 1_000_000", "max_area", 1_000_000),
     ],
 )
@@ -85,6 +86,10 @@ def test_the_environment_sets(variable, text, value):
 @pytest.mark.parametrize(
     ("text", "culprit"),
     [
+        ('executor = "threads"', "executor = 'threads': 'processes', or dask://host:port"),
+        ('executor = "dask://host"', "executor = 'dask://host'"),
+        ('executor = "dask://host:port"', "executor = 'dask://host:port'"),
+        ('executor = "http://host:8786"', "executor = 'http://host:8786'"),
         ("max_widht = 1", "'max_widht'; did you mean 'max_width'?"),
         ("[limits]\nmax_width = 1", "'limits'"),
         ('max_width = "100"', "max_width = '100'"),

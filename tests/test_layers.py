@@ -44,6 +44,7 @@ HOMES = {
     "simplejpeg": ["image.render"],
     "pypdfium2": ["image.containers"],
     "pi_heif": ["image.containers"],
+    "distributed": ["publish.cluster"],
     "openpyxl": ["publish.spreadsheet", "publish.workbook"],
     "obstore": ["stores.buckets"],
 }

@@ -81,6 +81,10 @@ class Kept:
             gone += 1
         return gone
 
+    def held_bytes(self) -> int:
+        """Return how much there is now."""
+        return sum(each.size_bytes for each in self._made()) if self.folder.is_dir() else 0
+
     def _made(self) -> list[_Made]:
         found: dict[str, _Made] = {}
         for entry in os.scandir(self.folder):

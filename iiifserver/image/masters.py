@@ -137,7 +137,7 @@ class Masters:
 
     def want(self, source: Source, header: Header) -> None:
         """Have made what *source* lacks to be answered from what is stored; cheap to ask again."""
-        job = self._lacking(source, header)
+        job = self.lacking(source, header)
         if job is None:
             return
         now = self._clock()
@@ -145,6 +145,19 @@ class Masters:
             self._asked.put(job.key, now + _ASK_EVERY_S)
             with suppress(Busy):  # no answer fails for what is only wished
                 self._renderer.begin(job)
+
+    def lacking(self, source: Source, header: Header) -> BuildPyramid | StoreTiles | None:
+        """Return what would have to be made of *source* to answer for it from what is stored."""
+        if source.stored is None or (self._keep_profiles and header.profile):
+            return None  # what is stored has no profile
+        name, identity = source.identifier, source.identity
+        if self._kept and self._gets_pyramid(source, header):
+            stem = self._stem(source)
+            scan = (name, source.path, source.leaf, identity, header)
+            return BuildPyramid(*scan, stem, self._kept, self._form)
+        if self._kept and (header.width * header.height <= self._form.small_pixels):
+            return None  # it is rendered as fast, and kept then
+        return StoreTiles(name, source.path, header, identity, source.stored, self._form)
 
     @contextmanager
     def directly(self, source: Source, header: Header, plan: Plan) -> Iterator[bool]:
@@ -166,7 +179,7 @@ class Masters:
 
     def _wait(self, source: Source, header: Header, direct_ms: float) -> bool:
         """Return whether the pyramid is there, after waiting for it if that is worth it."""
-        job = self._lacking(source, header)
+        job = self.lacking(source, header)
         if not isinstance(job, BuildPyramid) or job.cost_ms > _MOST_TIMES * direct_ms:
             return False
         if not self._renderer.begin(job):
@@ -179,19 +192,6 @@ class Masters:
         except RequestError:
             return False  # directly, then: it may be that only its pyramid cannot be made
         return True
-
-    def _lacking(self, source: Source, header: Header) -> BuildPyramid | StoreTiles | None:
-        """Return what would have to be made of *source* to answer for it from what is stored."""
-        if source.stored is None or (self._keep_profiles and header.profile):
-            return None  # what is stored has no profile
-        name, identity = source.identifier, source.identity
-        if self._kept and self._gets_pyramid(source, header):
-            stem = self._stem(source)
-            scan = (name, source.path, source.leaf, identity, header)
-            return BuildPyramid(*scan, stem, self._kept, self._form)
-        if self._kept and (header.width * header.height <= self._form.small_pixels):
-            return None  # it is rendered as fast, and kept then
-        return StoreTiles(name, source.path, header, identity, source.stored, self._form)
 
     def _gets_pyramid(self, source: Source, header: Header) -> bool:
         """Return whether the picture is served from a pyramid of ours, now or later."""

@@ -1,18 +1,21 @@
 """Many pieces of work through an executor; one that kills its process does not stop the others.
 
 Work is a value that can be called and travel: to a process of this machine, or to whatever else
-has an executor of `concurrent.futures`.
+has an executor of `concurrent.futures`. Done twice it does no harm, and so what was lost on the
+way is done again, a bounded number of times.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -23,27 +26,81 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import dataclass
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
-from iiifserver.config import Config
-from iiifserver.errors import BrokenSource, IiifServerError
+from iiifserver.config import PROCESSES, Config
+from iiifserver.errors import BrokenSource, ConfigurationError, IiifServerError
 from iiifserver.image.broker import limit_memory
 
+LONGEST_S = 1800
+"""A decoder that runs so long runs for ever."""
 _AHEAD = 2  # jobs handed over for each worker: one in work, one waiting
-_LONGEST_S = 1800  # a decoder that runs so long runs for ever
+_TRIES = 3
+_LOOK_EVERY_S = 5.0
 _NICENESS = 5
 _DIED = "the process that read it died: it is damaged, or takes more memory or time than is allowed"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 Result = TypeVar("Result")
 Job = Callable[[], Result]
 
 
+class ProcessDied(Exception):
+    """The process of just this job died; what is known only where none shares its process."""
+
+
+def bounded(job: Job[Result]) -> Result:
+    """Do a job in a process of the pool; where it takes too long, its process ends."""
+    signal.alarm(LONGEST_S)
+    try:
+        return within_memory(job)
+    finally:
+        signal.alarm(0)
+
+
+def within_memory(job: Job[Result]) -> Result:
+    """Do a job; where it takes more memory than its process may, its scan is at fault."""
+    try:
+        return job()
+    except MemoryError:
+        raise BrokenSource("decoding it takes more memory than is allowed") from None
+
+
+def _bound(job: Job[Any]) -> Job[Any]:
+    return functools.partial(bounded, job)
+
+
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Where work is done: so many at a time, by an executor that *make* returns for a number."""
+    """Where work is done: so many at a time, by an executor that *make* returns for a number.
+
+    `prepare` makes of a job what is handed to the executor. `lost` are the errors that tell that
+    a worker died which may have had other jobs too. `there` says how many workers there are now,
+    where that changes; it raises ConfigurationError where none is left.
+    """
 
     count: int
     make: Callable[[int], Executor]
+    prepare: Callable[[Job[Any]], Job[Any]] = _bound
+    lost: tuple[type[BaseException], ...] = (BrokenExecutor,)
+    there: Callable[[], int] | None = None
+
+
+@contextlib.contextmanager
+def workers_of(config: Config, shared: Path) -> Iterator[Workers]:
+    """Have the workers that the setting `executor` names; they are to see the folder *shared*.
+
+    Raises:
+        ConfigurationError: there are none.
+    """
+    if config.executor == PROCESSES:
+        yield processes(config)
+        return
+    from .cluster import cluster  # it loads Dask, which not everybody has
+
+    with cluster(config, shared) as workers:
+        yield workers
 
 
 def processes(config: Config) -> Workers:
@@ -72,38 +129,50 @@ def run(
 ) -> Iterator[tuple[str, Result | IiifServerError]]:
     """Yield the name and the outcome of each job as it ends: its result, or why there is none.
 
-    Where a process dies, the jobs that were in work are done again, one at a time; the one in
-    whose company it dies again has failed. Interrupted, what is in work is finished, and no more
-    begun.
+    Where a worker dies, the jobs that it had are done again, one at a time; the one in whose
+    company it dies again has failed. One whose own process dies, or that meets a file system in
+    trouble, is tried three times. Interrupted, what is in work is finished, and no more begun.
+
+    Raises:
+        ConfigurationError: nothing can be written, or there are no workers any more.
     """
     waiting = deque(jobs.items())
+    tries: Counter[str] = Counter()
     while waiting:
-        suspects = yield from _together(waiting, workers)
+        suspects = yield from _together(waiting, workers, tries)
         for name, job in suspects:
             yield name, _alone(job, workers)
 
 
 def _together(
-    waiting: deque[tuple[str, Job[Result]]], workers: Workers
+    waiting: deque[tuple[str, Job[Result]]], workers: Workers, tries: Counter[str]
 ) -> Generator[tuple[str, Result | IiifServerError], None, list[tuple[str, Job[Result]]]]:
-    """Do what is *waiting* until a process dies; return the jobs that may have killed it."""
+    """Do what is *waiting* until a worker dies; return the jobs that may have killed it."""
     executor = workers.make(min(workers.count, len(waiting)))
     running: dict[Future[Result], tuple[str, Job[Result]]] = {}
     suspects: list[tuple[str, Job[Result]]] = []
     try:
         while running or (waiting and not suspects):
-            while waiting and not suspects and len(running) < _AHEAD * workers.count:
+            most = _AHEAD * (workers.there() if workers.there else workers.count)
+            while waiting and not suspects and len(running) < most:
                 name, job = waiting.popleft()
                 try:
-                    running[executor.submit(_bounded, job)] = name, job
+                    running[executor.submit(workers.prepare(job))] = name, job
                 except BrokenExecutor:
                     suspects.append((name, job))
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            timeout_s = _LOOK_EVERY_S if workers.there else None
+            for future in wait(running, timeout_s, FIRST_COMPLETED).done:
                 name, job = running.pop(future)
                 try:
                     outcome = _outcome(future)
-                except BrokenExecutor:
+                except workers.lost:
                     suspects.append((name, job))
+                except (ProcessDied, OSError) as error:
+                    tries[name] += 1
+                    if tries[name] < _TRIES:
+                        waiting.append((name, job))
+                    else:
+                        yield name, _explained(error)
                 else:
                     yield name, outcome
     finally:
@@ -112,29 +181,35 @@ def _together(
 
 
 def _alone(job: Job[Result], workers: Workers) -> Result | IiifServerError:
-    with workers.make(1) as executor:
-        try:
-            return _outcome(executor.submit(_bounded, job))
-        except BrokenExecutor:
-            return BrokenSource(_DIED)
+    executor = workers.make(1)
+    try:
+        return _outcome(executor.submit(workers.prepare(job)))
+    except workers.lost:
+        return BrokenSource(_DIED)
+    except (ProcessDied, OSError) as error:
+        return _explained(error)
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 def _outcome(future: Future[Result]) -> Result | IiifServerError:
     try:
         return future.result()
+    except ConfigurationError:
+        raise  # it is not the scan that is at fault
     except IiifServerError as error:
         return error
+    except OSError as error:
+        if error.errno in _FULL:
+            why = f"{error.filename or 'a pyramid'} cannot be written: {error.strerror}"
+            raise ConfigurationError(f"{why}; what is made stays: begin again after") from error
+        raise
 
 
-def _bounded(job: Job[Result]) -> Result:
-    """Do a job; where it takes too long, its process ends."""
-    signal.alarm(_LONGEST_S)
-    try:
-        return job()
-    except MemoryError:
-        raise BrokenSource("decoding it takes more memory than is allowed") from None
-    finally:
-        signal.alarm(0)
+def _explained(error: Exception) -> BrokenSource:
+    if isinstance(error, OSError):
+        return BrokenSource(f"it cannot be read, or its pyramid written: {error.strerror or error}")
+    return BrokenSource(_DIED)
 
 
 def _begin(memory_bytes: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import TextIO, TypeVar
 
 _SILENT_S = 1.0
@@ -24,7 +24,7 @@ class Progress:
         self._stream = stream or sys.stderr
         self._clock = clock
 
-    def each(self, items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
+    def each(self, items: Iterable[Item], total: int, what: str) -> Generator[Item, None, None]:
         """Yield *items*, *total* of them, each of which is a *what*."""
         started = self._clock()
         bar = self._stream.isatty()
@@ -49,6 +49,22 @@ class Progress:
 def _line(done: int, total: int, what: str, seconds: float) -> str:
     full = _BAR_WIDTH * done // max(total, 1)
     rate = done / seconds if seconds else 0.0
-    left = f", {(total - done) / rate:,.0f} s left" if rate and done < total else ""
+    left = f", {_duration((total - done) / rate)} left" if rate and done < total else ""
     drawn = "#" * full + "." * (_BAR_WIDTH - full)
-    return f"[{drawn}] {done:,} of {total:,} {what} ({rate:,.1f} a second{left})"
+    return f"[{drawn}] {done:,} of {total:,} {what} ({_speed(rate)}{left})"
+
+
+def _speed(a_second: float) -> str:
+    """Return how many in the least time in which there is one, or nearly."""
+    for unit, unit_s in (("a second", 1), ("a minute", 60)):
+        if a_second * unit_s >= 0.1:
+            return f"{a_second * unit_s:,.1f} {unit}"
+    return f"{a_second * 3600:,.1f} an hour"
+
+
+def _duration(seconds: float) -> str:
+    """Return a time as one tells it: nobody counts 20,000 seconds."""
+    for unit, unit_s in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * unit_s:
+            return f"{seconds / unit_s:,.{int(unit_s > 60)}f} {unit}"
+    return f"{seconds:,.0f} s"

@@ -38,6 +38,7 @@ from .memory import Made, Memory, Scan, recall
 from .objects import Packed, pack, relinked
 from .pages import keep as keep_pages
 from .progress import Progress
+from .pyramids import make_pyramids
 from .scans import File, files_of, look_at, pyramids_of, settings_of
 
 DEFAULT_BASE_URL = "http://127.0.0.1:8182"
@@ -152,14 +153,42 @@ def _bytes(path: Path) -> bytes | None:
     return path.read_bytes() if path.exists() else None
 
 
-def _draft(folder: Path, scans: Path, config: Config, store: Store, look: Look) -> Draft:
-    before = _current_index(config.data)
+def make_pyramids_of(
+    folder: Path, scans: Path, config: Config, look: Look = examine_headers
+) -> str:
+    """Make the pyramids that an edition of the exhibition in *folder* needs, and nothing else.
+
+    Return what was done, in words.
+
+    Raises:
+        InvalidExhibition: as `publish` does.
+    """
+    with writing(config.data), _few_collections():
+        found, exhibition = _reviewed(folder, scans, config, look, _current_index(config.data))
+        root, files = scans.resolve(), files_of(exhibition, found.layout)
+        known = recall(config.data, settings_of(root, config)).scans
+        seen = look_at(files, root, config, known)
+        wanted = dict(pyramids_of(files, seen, root))
+        made = make_pyramids(wanted, config)
+    return f"{counted(made, 'pyramid')} made, {len(wanted) - made:,} were there"
+
+
+def _reviewed(
+    folder: Path, scans: Path, config: Config, look: Look, before: Index | None
+) -> tuple[Review, Exhibition]:
+    """Return the exhibition in *folder*, and all that can be said of it."""
     highest = before.get("highest", {}) if before else {}
     published = _remembered(before["images"], highest) if before else {}
     found = review(folder, scans, lambda names: look(names, scans, config), published)
-    exhibition = found.exhibition
-    if exhibition is None:
+    if found.exhibition is None:
         raise InvalidExhibition(found.mistakes)
+    return found, found.exhibition
+
+
+def _draft(folder: Path, scans: Path, config: Config, store: Store, look: Look) -> Draft:
+    before = _current_index(config.data)
+    highest = before.get("highest", {}) if before else {}
+    found, exhibition = _reviewed(folder, scans, config, look, before)
     if config.show_unreviewed:
         exhibition = with_unreviewed(exhibition)
     base_url = config.base_url or (before["base_url"] if before else DEFAULT_BASE_URL)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +23,7 @@ from iiifserver.image.form import Form
 from iiifserver.image.stored import read_stored
 from iiifserver.sources import identity_of
 
-from .jobs import Workers, processes, run
+from .jobs import Workers, run, workers_of
 from .progress import Progress
 
 
@@ -89,13 +90,15 @@ def make_pyramids(
     *,
     workers: Workers | None = None,
     progress: Progress | None = None,
-) -> None:
+) -> int:
     """Make what is not there yet, by its name: a pyramid and its sidecar, or a sidecar alone.
 
-    Interrupted or killed at any moment, those that are done stay, and the next call makes the rest.
+    Return how many were missing. Interrupted or killed at any moment, those that are done stay,
+    and the next call makes the rest.
 
     Raises:
         InvalidExhibition: scans that cannot be decoded, all of them.
+        ConfigurationError: there is nobody to do it, or no room.
     """
     folder = pyramid_path(config.data, "")
     sweep_aside(folder)
@@ -106,14 +109,18 @@ def make_pyramids(
         for name, scan in wanted.items()
         if not _is_made(scan, folder / name, there)
     }
-    outcomes = run(missing, workers or processes(config))
-    mistakes = [
-        _mistake(wanted[name], outcome)
-        for name, outcome in (progress or Progress()).each(outcomes, len(missing), "pyramids")
-        if isinstance(outcome, IiifServerError)
-    ]
+    if not missing:
+        return 0
+    mistakes = []
+    with nullcontext(workers) if workers else workers_of(config, folder) as staff:
+        outcomes = (progress or Progress()).each(run(missing, staff), len(missing), "pyramids")
+        with contextlib.closing(outcomes):  # interrupted: before there are no workers any more
+            for name, outcome in outcomes:
+                if isinstance(outcome, IiifServerError):
+                    mistakes.append(_mistake(wanted[name], outcome))
     if mistakes:
         raise InvalidExhibition(mistakes)
+    return len(missing)
 
 
 def _job(scan: Wanted, target: Path, form: Form) -> Build | Store:

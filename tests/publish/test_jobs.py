@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from iiifserver.config import Config
-from iiifserver.errors import BrokenSource, IiifServerError
+from iiifserver.errors import BrokenSource, ConfigurationError, IiifServerError
 from iiifserver.publish.jobs import Workers, processes, run
 
 POOL = Workers(2, processes(Config(render_memory_mib=512)).make)
@@ -110,6 +111,35 @@ def test_a_job_that_wants_too_much_memory_fails_alone() -> None:
 def test_a_fault_of_ours_is_not_taken_for_one_of_the_scan() -> None:
     with pytest.raises(ZeroDivisionError):
         dict(run({"a": stumble}, POOL))
+
+
+def stumble_over(path: Path, times: int, number: int) -> int:
+    """Meet a file system in trouble so many times."""
+    tried = len(list(path.parent.glob("tried-*")))
+    if tried < times:
+        path.with_name(f"tried-{tried}").touch()
+        raise OSError(number, os.strerror(number), str(path))
+    return tried
+
+
+def test_a_file_system_in_trouble_is_tried_again(tmp_path: Path) -> None:
+    jobs = {"a": partial(stumble_over, tmp_path / "a", 2, errno.ESTALE), "b": partial(double, 1)}
+    assert dict(run(jobs, POOL)) == {"a": 2, "b": 2}
+
+
+def test_one_that_stays_in_trouble_is_named_after_three_times(tmp_path: Path) -> None:
+    jobs = {"a": partial(stumble_over, tmp_path / "a", 9, errno.EIO), "b": partial(double, 1)}
+    outcomes = dict(run(jobs, POOL))
+    assert "Input/output error" in str(outcomes.pop("a"))
+    assert outcomes == {"b": 2}
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_full_disk_stops_all_and_is_named(tmp_path: Path) -> None:
+    jobs = {str(n): partial(stumble_over, tmp_path / "a", 9, errno.ENOSPC) for n in range(99)}
+    with pytest.raises(ConfigurationError, match="/a cannot be written: No space left on device"):
+        dict(run(jobs, POOL))
+    assert len(list(tmp_path.iterdir())) < 9
 
 
 @dataclass

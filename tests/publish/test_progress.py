@@ -40,3 +40,15 @@ def test_a_terminal_gets_one_line_that_changes():
     assert text.endswith("[##############################] 10 of 10 records (0.9 a second)\n")
     assert "[...............###" not in text
     assert text.count("\r") > 5
+
+
+@pytest.mark.parametrize(
+    ("seconds_an_item", "said"),
+    [
+        (60, "0.9 a minute, 18 min left"),
+        (3600, "0.9 an hour, 17.8 h left"),
+        (40_000, "0.1 an hour, 8.2 days left"),
+    ],
+)
+def test_slow_work_is_told_in_longer_times(seconds_an_item, said):
+    assert f"9 of 25 records ({said})" in told(io.StringIO(), seconds_an_item, 25)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +31,10 @@ from iiifserver.image.service import Images
 from iiifserver.image.stored import read_stored
 from iiifserver.publish import pyramids
 from iiifserver.publish.edition import prune
-from iiifserver.publish.jobs import Workers
+from iiifserver.publish.jobs import Workers, processes
 from iiifserver.publish.publication import preview
 from iiifserver.publish.pyramids import Wanted, make_pyramids, sweep
+from iiifserver.sources import identity_of
 
 SETTINGS: dict[str, Any] = {"pyramid_tile": 128}
 SLOW = (300, 260)  # more than four tiles
@@ -42,7 +47,9 @@ def threads(count: int) -> Executor:
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make pyramids in a thread: starting processes takes longer than these scans."""
-    monkeypatch.setattr(pyramids, "processes", lambda config: Workers(1, threads))
+    monkeypatch.setattr(
+        pyramids, "workers_of", lambda config, shared: nullcontext(Workers(1, threads))
+    )
 
 
 @pytest.fixture
@@ -311,6 +318,31 @@ def test_interrupted_what_is_done_stays_and_the_next_run_does_the_rest(
         f"{number}{ending}" for number in range(SCANS) for ending in (".tif", ".tiles")
     )
     assert all(path.stat().st_ino == status.st_ino for path, status in done.items())
+
+
+def test_a_worker_that_is_killed_loses_nothing(scans: Path, tmp_path: Path) -> None:
+    folder, killed = pyramid_path(tmp_path, ""), []
+
+    def kill() -> None:
+        deadline = time.monotonic() + 60
+        while not list(folder.glob("*.tif")) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        worker = multiprocessing.active_children()[0]
+        worker.kill()
+        killed.append(worker)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    config = Config(data=tmp_path)
+    wanted = {
+        f"{path.stem}.tif": Wanted(path.name, path, 0, identity_of(path.stat()))
+        for path in scans.iterdir()
+    }
+    make_pyramids(wanted, config, workers=processes(config))
+    killer.join()
+    assert len(killed) == 1
+    made = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    assert made == {f"{number}{ending}" for number in range(SCANS) for ending in (".tif", ".tiles")}
 
 
 def test_nothing_to_make_starts_no_process(tmp_path: Path) -> None:
