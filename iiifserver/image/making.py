@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -19,7 +18,7 @@ from iiifserver.errors import BrokenSource, RequestError
 
 from .aside import sweep_aside
 from .form import Form
-from .headers import Header, Level
+from .headers import Header
 from .kept import PYRAMID, SIDECAR, Kept
 
 _SAY_EVERY_S = 3.0
@@ -61,18 +60,14 @@ class Contents:
         from .containers import describe_pages  # it loads their libraries
 
         try:
-            return orjson.dumps([asdict(header) for header in describe_pages(self.path)])
+            return orjson.dumps([header.as_json() for header in describe_pages(self.path)])
         except BrokenSource as error:
             raise BrokenSource(f"{self.name}: {error}", parameter="identifier") from error
 
 
 def headers_of(answer: bytes) -> tuple[Header, ...]:
     """Return the headers that `Contents.run` returned."""
-    return tuple(_header(**each) for each in orjson.loads(answer))
-
-
-def _header(levels: list[dict[str, int]], **others: Any) -> Header:
-    return Header(levels=tuple(Level(**level) for level in levels), **others)
+    return tuple(Header.from_json(each) for each in orjson.loads(answer))
 
 
 @dataclass(frozen=True, slots=True)

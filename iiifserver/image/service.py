@@ -206,15 +206,17 @@ class Images:
 
     def _look_at(self, found: Source) -> Image:
         source = self._masters.served(found)
+        stored = None
+        if source.stored is not None:
+            stored = read_stored(source.stored, source.path, source.identity)
         try:
-            header = self._header(source)
+            header = self._header(source, stored)
         except BrokenSource:
             if not self._masters.give_up(source):
                 raise
             return self._look_at(found)
-        stored = None
-        if source.stored is not None and self._may_be_stored(source, header):
-            stored = read_stored(source.stored, source.path, source.identity)
+        if stored and not self._may_be_stored(source, header):
+            stored = None
         # a tile that stands ready has other bytes than one that was made of the same pixels
         identity = (source.identity, source.leaf, bool(stored), self._settings)
         tag = hashlib.blake2b(repr(identity).encode(), digest_size=10).hexdigest()
@@ -225,22 +227,21 @@ class Images:
         """Return whether stored pictures may answer: they have no profile."""
         return source.stored is not None and not (self._encoding.keep_profile and header.profile)
 
-    def _header(self, source: Source) -> Header:
+    def _header(self, source: Source, stored: Stored | None) -> Header:
         key = (source.identifier, source.identity)
         header = self._headers.get(key)
         if header is None:
-            header = self._read(source)
+            header = stored.header if stored else self._read(source)
+            check_cost(source.identifier, header, self._config)
             self._headers.put(key, header)
         return header
 
     def _read(self, source: Source) -> Header:
         try:
-            header = self._masters.header(source)
+            return self._masters.header(source)
         except BrokenSource as error:
             why = f"{source.identifier}: {error}"
             raise BrokenSource(why, parameter="identifier") from error
-        check_cost(source.identifier, header, self._config)
-        return header
 
     def _make(self, planned: Planned) -> Place | bytes:
         image, plan, source = planned.image, planned.plan, planned.image.source

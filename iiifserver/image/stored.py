@@ -2,7 +2,7 @@
 
 A sidecar is one small file beside a pyramid (`{stem}.tiles`), made by `storing`:
 
-    "tiles 1\\n"         the format and its number
+    "tiles 2\\n"         the format and its number
     u32, u32            the length of the index, and its CRC-32; numbers are little-endian
     index               a line of JSON, then of each tile its kind and offset (u64: 8 and 56
                         bits) and its length (u32, 0: it does not stand ready); levels in their
@@ -10,11 +10,11 @@ A sidecar is one small file beside a pyramid (`{stem}.tiles`), made by `storing`
     blobs               whole JPEGs: edge tiles, tiles of levels that the file lacks, thumbnails
 
 The JSON has `identity` (filled up with spaces: of a file that was touched or copied, everything
-else stays in its place) and `picture_bytes` of the file that it indexes, `blob_bytes`, `width` and
-`height` of the image, `tile` (width and height), `levels`, `gray`, `wholes` (width, height, offset,
-length of pictures of the whole image) and `kinds`: whether the bytes are in the picture's file or
-among the blobs, their format, and the prefix that comes before them, in base64. Offsets among the
-blobs count from the first one.
+else stays in its place) and `picture_bytes` of the file that it indexes, `blob_bytes`, `header`
+(what the file is, so that nobody who answers has to read its own), `tile` (width and height),
+`levels`, `wholes` (width, height, offset, length of pictures of the whole image) and `kinds`:
+whether the bytes are in the picture's file or among the blobs, their format, and the prefix that
+comes before them, in base64. Offsets among the blobs count from the first one.
 
 What is damaged, or is of another file than it names, is as good as absent: it is made again.
 """
@@ -36,10 +36,11 @@ from typing import Any, NamedTuple
 
 from iiifserver.sources import Place
 
+from .headers import Header
 from .plan import Box, Dimensions, Plan
 from .request import OutputFormat
 
-_MAGIC = b"tiles 1\n"
+_MAGIC = b"tiles 2\n"
 _HEAD = struct.Struct("<8sII")
 _FIRST_READ_BYTES = 48 << 10  # the whole index of an image of 900 megapixels
 _LONGEST_INDEX_BYTES = 64 << 20
@@ -73,10 +74,9 @@ class Index:
 
     identity: str
     picture_bytes: int
-    image: Dimensions
+    header: Header
     tile: Dimensions
     levels: int
-    gray: bool
     kinds: Sequence[Kind]
     tiles: Sequence[Entry | None]
     wholes: Mapping[Dimensions, Entry]
@@ -105,6 +105,8 @@ class _Bytes(NamedTuple):
 class Stored:
     """The tiles and whole pictures of one image that stand ready, about 12 bytes each."""
 
+    header: Header
+    """Of the file itself, as it was when the sidecar was made."""
     image: Dimensions
     gray: bool
     """Whether the image has no colours: its gray is its default."""
@@ -175,11 +177,9 @@ def packed(index: Index) -> bytes:
         "identity": index.identity.ljust(_IDENTITY_LENGTH),
         "picture_bytes": index.picture_bytes,
         "blob_bytes": index.blob_bytes,
-        "width": index.image.width,
-        "height": index.image.height,
+        "header": index.header.as_json(),
         "tile": index.tile,
         "levels": index.levels,
-        "gray": index.gray,
         "kinds": [
             (kind.in_picture, kind.format, base64.b64encode(kind.prefix).decode())
             for kind in index.kinds
@@ -238,7 +238,8 @@ def read_stored(path: Path, picture: Path, identity: str) -> Stored | None:
 def _stored(
     about: dict[str, Any], numbers: bytes, blobs: tuple[str, int], picture: str
 ) -> Stored | None:
-    image, tile = Dimensions(about["width"], about["height"]), Dimensions(*about["tile"])
+    header, tile = Header.from_json(about["header"]), Dimensions(*about["tile"])
+    image = Dimensions(header.width, header.height)
     if about["levels"] > _MOST_LEVELS:
         return None
     levels, count = [], 0
@@ -256,8 +257,9 @@ def _stored(
         return None
     path, start = blobs
     return Stored(
+        header=header,
         image=image,
-        gray=about["gray"],
+        gray=header.bands - header.alpha == 1,
         _levels=tuple(levels),
         _kinds=tuple(kinds),
         _tiles=tiles,

@@ -83,10 +83,9 @@ class _Making:
         return Index(
             identity=identity,
             picture_bytes=self._picture_bytes,
-            image=self._image,
+            header=self._header,
             tile=self._tile,
             levels=self._levels,
-            gray=self._header.bands - self._header.alpha == 1,
             kinds=self._kinds,
             tiles=tiles,
             wholes=wholes,

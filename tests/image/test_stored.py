@@ -20,6 +20,7 @@ from viewer_requests import SPELLINGS, leaflet_tiles, openseadragon_tiles
 from iiifserver.image.build import build
 from iiifserver.image.containers import describe_page
 from iiifserver.image.form import Form
+from iiifserver.image.headers import Header, Level
 from iiifserver.image.info import Description, info
 from iiifserver.image.job import Encoding, Picture
 from iiifserver.image.plan import Box, Dimensions, Limits, Plan, make_plan
@@ -280,6 +281,11 @@ def test_a_tile_that_is_gone_or_damaged_is_made_from_the_file(tmp_path: Path) ->
 # -- the sidecar as a file
 
 
+def header_of(width: int, height: int) -> Header:
+    levels = tuple(Level(width >> n, height >> n, 1 << n, n, -1, 512, 512) for n in range(7))
+    return Header("tiff", width, height, 1, levels, 3, 8, False, False, False, 1 << 20, True)
+
+
 @pytest.fixture(scope="module")
 def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = ours(tmp_path_factory.mktemp("sidecar") / "p.tif")
@@ -320,7 +326,7 @@ def test_a_damaged_sidecar_is_none(sidecar: Path, data: st.DataObject) -> None:
 def test_any_bytes_are_no_sidecar(sidecar: Path, body: bytes, line: bool) -> None:
     body += b"\n" if line else b""
     checksum = zlib.crc32(body).to_bytes(4, "little")
-    assert read(sidecar, b"tiles 1\n" + len(body).to_bytes(4, "little") + checksum + body) is None
+    assert read(sidecar, b"tiles 2\n" + len(body).to_bytes(4, "little") + checksum + body) is None
 
 
 @pytest.mark.parametrize(
@@ -354,10 +360,10 @@ def test_touching_a_file_moves_nothing_in_its_sidecar(sidecar: Path) -> None:
 
 
 def test_a_large_image_is_read_in_one_go_and_stays_small(tmp_path: Path) -> None:
-    image, tile = Dimensions(30_000, 20_000), Dimensions(512, 512)
+    header, tile = header_of(30_000, 20_000), Dimensions(512, 512)
     count = sum(-(-30_000 // (512 << n)) * -(-20_000 // (512 << n)) for n in range(7))
     index = Index(
-        "one", 4, image, tile, 7, False, [Kind(False, "jpg"), Kind(True, "jpg", b"prefix")],
+        "one", 4, header, tile, 7, [Kind(False, "jpg"), Kind(True, "jpg", b"prefix")],
         [Entry(1, number * 1000, 1000) for number in range(count)], {}, 0,
     )  # fmt: skip
     (tmp_path / "p").write_bytes(b"1234")

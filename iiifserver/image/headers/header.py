@@ -6,8 +6,9 @@ with `access="sequential"` and one thread; it errs to the high side, by half at 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 Format = Literal["jpeg", "tiff", "png", "webp", "avif", "gif", "jp2", "pdf", "heic"]
 
@@ -75,6 +76,16 @@ class Header:
         """The width and height of the finest level's tiles; None if it has none."""
         finest = self.levels[0]
         return (finest.tile_width, finest.tile_height) if finest.tile_width else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as values that JSON holds, for `from_json`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Header:
+        """Return the header that `as_json` was asked of; raise TypeError or KeyError if none."""
+        levels = tuple(Level(**level) for level in values["levels"])
+        return cls(**{**values, "levels": levels})
 
 
 def streamed_bytes(width: int, bytes_per_pixel: int) -> int:
