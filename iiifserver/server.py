@@ -36,6 +36,7 @@ _WORKER_BYTES = 512 << 20  # of a machine's memory for each, its share of render
 _READY_S = 30.0
 _START_S = 2.0  # until a new worker is taken to answer, and the one before is told to end
 _FINISH_S = 30  # for requests in flight
+_SEND_S = 5  # of these, to send the last answers
 _LOOK_EVERY_S = 1.0
 _LIMITS = Path("/sys/fs/cgroup")
 
@@ -94,7 +95,7 @@ def run(
     with broker.running(bounds) as environment:
         os.environ.update(configuration.environment(config) | environment)
         os.environ[THREADS] = str(_THREADS + bounds.places)
-        server = _server()(
+        server = _server(lambda: _drain(environment))(
             "iiifserver.server:worker",
             address=host,
             port=port,
@@ -212,8 +213,18 @@ def _reload(config: Config, reread: Callable[[], Config] | None) -> None:
     os.environ.update(configuration.environment(new))
 
 
-def _server() -> type[Any]:
-    """Return granian's server; on Linux the main process holds its workers' listening sockets.
+def _drain(environment: dict[str, str]) -> None:
+    """Tell the broker that workers finish now: it answers in time for that, and begins less."""
+    client = broker.remote(environment)
+    if client:
+        client.drain(_FINISH_S - _SEND_S)
+        client.close()
+
+
+def _server(leave: Callable[[], None]) -> type[Any]:
+    """Return granian's server, which calls *leave* before it ends its workers.
+
+    On Linux the main process holds its workers' listening sockets.
 
     By itself each worker opens its own: what the system has already given to one that ends is
     lost, and with a single worker nothing listens while that is replaced. One socket for all would
@@ -222,8 +233,12 @@ def _server() -> type[Any]:
     from granian._granian import ListenerSpec
     from granian.server.mp import MPServer
 
+    def shutdown(server: Any, exit_code: int = 0) -> None:
+        leave()
+        MPServer.shutdown(server, exit_code)  # type: ignore[no-untyped-call]
+
     if sys.platform != "linux":
-        return MPServer
+        return type("LeavingServer", (MPServer,), {"shutdown": shutdown})
 
     def bind(server: Any) -> None:
         spec = ListenerSpec(server.bind_addr, server.bind_port, server.backlog)
@@ -234,7 +249,7 @@ def _server() -> type[Any]:
         server._shd = server._held[idx]
         return MPServer._spawn_worker(server, idx, target, callback_loader)
 
-    methods = {"_init_shared_socket": bind, "_spawn_worker": spawn}
+    methods = {"shutdown": shutdown, "_init_shared_socket": bind, "_spawn_worker": spawn}
     return type("HoldingServer", (MPServer,), methods)
 
 

@@ -220,6 +220,17 @@ def parent(pid: int) -> int:
         return 0
 
 
+def test_a_broker_of_a_server_that_stops_refuses_what_comes_too_late() -> None:
+    with running_broker(Bounds(1, 8, 60.0, 256 * MIB)) as broker:
+        assert broker.remote.drain(60.0)
+        assert not broker.remote.begin(Answer())
+        assert number_of(broker)  # there is still time for this
+    with running_broker(Bounds(1, 8, 60.0, 256 * MIB)) as broker:
+        assert broker.remote.drain(0.0)
+        with pytest.raises(Busy, match="being stopped"):
+            broker.remote.render(Answer())
+
+
 def test_nobody_without_the_key_is_answered() -> None:
     with running(Bounds(1, 1, 5, 1024 * MIB)) as environment:
         known, stranger = remote(environment), remote(environment | {KEY: "00" * 32})
@@ -229,6 +240,11 @@ def test_nobody_without_the_key_is_answered() -> None:
             stranger.render(Answer())
         with closing(known):
             assert known.render(Answer())
+
+
+def test_where_no_broker_is_nobody_is_told(tmp_path: Path) -> None:
+    client = Remote(str(tmp_path / "none"), b"", 1.0, 1.0)
+    assert not client.drain(1.0)
 
 
 def test_where_no_broker_is_the_answer_is_busy(tmp_path: Path) -> None:

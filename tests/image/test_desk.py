@@ -436,3 +436,49 @@ async def test_what_waits_when_the_server_stops_is_never_begun() -> None:
 def test_what_another_version_of_the_program_said_is_no_answer() -> None:
     with pytest.raises(Busy, match="replaced"):
         result_of(Answer("value"), b"ciiifserver.errors\nOfAnotherVersion\n.")
+
+
+@played
+async def test_a_server_that_stops_begins_nothing_more_that_nobody_waits_for() -> None:
+    play = Play()
+    assert play.begin("first")
+    assert play.begin("second")
+    assert play.begin("wanted")
+    joined = await play.render("wanted")
+    await settled()
+    assert play.desk.drain(time.monotonic() + 60)
+    assert not play.begin("third")
+    await play.end("first")
+    assert play.working == ["wanted"]
+    await play.end("wanted")
+    assert await joined == b"made wanted"
+    assert play.working == []
+    assert play.desk.state().waiting_background == 0
+
+
+@played
+async def test_who_waits_when_a_server_stops_is_answered_in_time() -> None:
+    play = Play(processes=1)
+    begun = await play.render("begun", WHOLE_MS)
+    waits = await play.render("waits", WHOLE_MS)
+    play.desk.drain(time.monotonic() + 60)
+    await play.end("begun")
+    assert await begun == b"made begun"  # and the next one begins
+    assert play.working == ["waits"]
+    also = await play.render("also", WHOLE_MS)
+    play.desk._turn_away()  # when that time is over
+    for refused in (waits, also, await play.render("later")):
+        with pytest.raises(Busy, match="being stopped"):
+            await refused
+    await play.end("waits")  # nobody waits for it any more
+    assert play.working == []
+    assert play.desk.state().waiting_whole == 0
+
+
+@played
+async def test_the_time_to_answer_begins_with_the_order_to_stop() -> None:
+    play = Play(processes=1)
+    begun = await play.render("begun", WHOLE_MS)
+    play.desk.drain(time.monotonic())
+    with pytest.raises(Busy, match="being stopped"):
+        await asyncio.wait_for(begun, 30)

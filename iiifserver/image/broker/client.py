@@ -58,6 +58,17 @@ class Remote:
         state: State = result_of(*self._ask(Ask("state"), b"", self._grace_s))
         return state
 
+    def drain(self, within_s: float) -> bool:
+        """Have nothing more begun that nobody waits for, and all who wait answered *within_s*.
+
+        Return False where there is no broker to be told.
+        """
+        ask = Ask("drain", start_by=time.monotonic() + within_s)
+        try:
+            return bool(result_of(*self._ask(ask, b"", self._grace_s)))
+        except Busy:
+            return False
+
     def close(self) -> None:
         """Close the connections that nobody uses."""
         while self._idle:

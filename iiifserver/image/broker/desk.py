@@ -52,6 +52,8 @@ class Desk:
         self._held = Held(0, 0)
         self._complaint = ""
         self._resting: asyncio.Task[None] | None = None
+        self._draining = False
+        self._drained = False
 
     async def warm(self) -> None:
         """Start the processes for requests, and return when all of them take jobs."""
@@ -101,7 +103,7 @@ class Desk:
         if ask.key in self._flights:
             return True
         full = self._lanes.count("background") >= MOST_BACKGROUND
-        if full or self._failures.is_aside(ask.key) or self._is_aside(ask):
+        if self._draining or full or self._failures.is_aside(ask.key) or self._is_aside(ask):
             return False
         limit_s = _BACKGROUND_TIMEOUTS * self._bounds.timeout_s
         limit_s = max(_BACKGROUND_COSTS * ask.cost_ms / 1000, limit_s)
@@ -122,18 +124,42 @@ class Desk:
             kept_bytes=self._held.size_bytes,
         )
 
+    def drain(self, until: float) -> bool:
+        """Begin nothing more that nobody waits for; whoever still waits at *until* is told so.
+
+        It is what a server does that is being stopped, while its web workers finish.
+        """
+        if not self._draining:
+            self._draining = True
+            for flight in self._lanes.unwanted():
+                self._lanes.remove(flight)
+                del self._flights[flight.key]
+            loop = asyncio.get_running_loop()
+            loop.call_later(max(until - time.monotonic(), 0), self._turn_away)
+        return True
+
+    def _turn_away(self) -> None:
+        """Tell all who wait to come back, and let nothing else begin."""
+        self._drained = True
+        self._lanes.clear()
+        for flight in list(self._flights.values()):
+            for waiter in flight.waiters:
+                waiter.answer(of_value(_stopping()))
+            self._waiters[flight.lane] -= len(flight.waiters)
+            flight.waiters.clear()
+            if flight.began_at is None:
+                del self._flights[flight.key]
+
     async def close(self) -> None:
         """End all processes; whoever still waits is told to come back, and nothing else begins."""
-        self._lanes.clear()
-        for flight in self._flights.values():
-            for waiter in flight.waiters:
-                waiter.answer(of_value(Busy("the server is being stopped")))
-            flight.waiters.clear()
+        self._turn_away()
         await asyncio.gather(*(seat.end() for seat in self._seats))
 
     # -- who is let in
 
     def _check_room(self, lane: Lane) -> None:
+        if self._drained:
+            raise _stopping()
         places = self._bounds.places
         whole = self._waiters["whole"] >= math.ceil(places * _WHOLE_SHARE)
         if self._waiters.total() >= places or (lane == "whole" and whole):
@@ -292,7 +318,7 @@ class Desk:
 
     def _sweep(self) -> None:
         derived = self._bounds.derived
-        if derived is None or not derived.on:
+        if derived is None or not derived.on or self._draining:
             return
         ask, job = ask_for("begin", Sweep(derived), 0)
         if ask.key not in self._flights:
@@ -308,6 +334,10 @@ class Desk:
             self._held = held_of(body)
         else:  # where nothing may be kept any more, nothing else would begin it again
             asyncio.get_running_loop().call_later(_SWEEP_AGAIN_S, self._sweep)
+
+
+def _stopping() -> Busy:
+    return Busy("the server is being stopped")
 
 
 def _by_readiness(seat: Seat) -> bool:

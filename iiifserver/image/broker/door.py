@@ -61,6 +61,8 @@ class _Client(Messages):
                 self.say(*of_value(self._desk.begin(ask, body)))
             case "state":
                 self.say(*of_value(self._desk.state()))
+            case "drain":
+                self.say(*of_value(self._desk.drain(ask.start_by)))
 
     def lost(self) -> None:
         """Nobody waits any more."""

@@ -83,6 +83,10 @@ class Lanes:
         for queue in self._waiting.values():
             queue.clear()
 
+    def unwanted(self) -> list[Flight]:
+        """Return the flights that wait and that nobody waits for."""
+        return [each for each in self._waiting["background"] if not each.waiters]
+
     def take(self, lanes: Sequence[Lane]) -> Flight | None:
         """Return the next flight of the first of *lanes* that has any."""
         for lane in lanes:

@@ -25,9 +25,12 @@ _log = logging.getLogger("iiifserver.image.broker")
 
 
 class Ask(NamedTuple):
-    """What a client wants; `start_by` is a time of `time.monotonic`, the same for all processes."""
+    """What a client wants; `start_by` is a time of `time.monotonic`, the same for all processes.
 
-    wish: Literal["render", "begin", "state"]
+    `drain` comes from the server that is being stopped: what waits then is answered by `start_by`.
+    """
+
+    wish: Literal["render", "begin", "state", "drain"]
     name: str = ""
     key: str = ""
     source: str = ""
