@@ -53,8 +53,20 @@ Environ = Mapping[str, Any]
 _LONGEST_NAME = 150  # of a saved picture, in characters
 _MOST_NAMES = 4_096
 _MOST_INFO_BYTES = 8 << 20
+_REFRESH_S = 60
 _TYPES = {name: ("Content-Type", media_type) for name, media_type in MEDIA_TYPES.items()}
 _PROFILES = {version: f'<{profile}>;rel="profile"' for version, profile in PROFILE.items()}
+
+
+def kept_by_others(max_age_s: int) -> str:
+    """Return the `Cache-Control` of what everybody may keep for *max_age_s*.
+
+    For a minute more a cache may answer with what it has while it asks for the new. There is no
+    `stale-if-error`: nginx would take our 404 for an error, and show what is no longer there.
+    https://www.rfc-editor.org/rfc/rfc5861
+    """
+    refresh_s = min(max_age_s, _REFRESH_S)
+    return f"public, max-age={max_age_s}, stale-while-revalidate={refresh_s}"
 
 
 class Answer(NamedTuple):
@@ -80,7 +92,7 @@ class Answers:
     def __init__(self, images: Images, max_age_s: int) -> None:
         self._images = images
         self._bodies = Bodies()
-        self._cache_control = ("Cache-Control", f"public, max-age={max_age_s}")
+        self._cache_control = ("Cache-Control", kept_by_others(max_age_s))
         self._info: Memory[tuple[str, str, str, str | None], _Info] = Memory(
             _MOST_INFO_BYTES, lambda kept: len(kept.body) + 1_000
         )

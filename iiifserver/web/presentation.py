@@ -22,6 +22,7 @@ from iiifserver.presentation.parts import MEDIA_TYPES, base_url_of, cut
 from iiifserver.presentation.version2 import version2
 from iiifserver.urls import PresentationPath, Urls, presentation_paths
 
+from .answers import kept_by_others
 from .negotiation import coding_wanted, version_wanted
 
 _MAX_AGE_S = 60
@@ -93,7 +94,7 @@ def blueprint(holdings: Holdings, pdfs: Pdfs, urls: Callable[[], Urls]) -> Bluep
         for place in presentation_paths(path):
             response = _answer(place, holdings, pdfs, urls)
             if response is not None:
-                response.headers["Cache-Control"] = f"public, max-age={_MAX_AGE_S}"
+                response.headers["Cache-Control"] = kept_by_others(_MAX_AGE_S)
                 return response
         raise NotFound(f"no document is called {path[:200]!r}", parameter="path")
 

@@ -290,7 +290,12 @@ def test_answers_may_be_kept_for_as_long_as_is_set_and_errors_not_at_all(serve, 
         if status >= 400:
             assert kept == "no-store", path
         elif status != 303:
-            assert kept == "public, max-age=77", path
+            assert kept == "public, max-age=77, stale-while-revalidate=60", path
+
+
+def test_nothing_is_shown_stale_where_nothing_may_be_kept(serve, folder):
+    response = serve(folder, max_age_s=0).get("/iiif/3/scan.png/info.json")
+    assert response.headers["Cache-Control"] == "public, max-age=0, stale-while-revalidate=0"
 
 
 # -- errors
