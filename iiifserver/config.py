@@ -10,8 +10,9 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 from urllib.parse import urlsplit
@@ -92,6 +93,17 @@ class Config:
     access_log: bool = setting(
         True, "Whether each request is logged, as a line of JSON on standard error"
     )
+    metrics_from: tuple[str, ...] = setting(
+        (
+            "127.0.0.0/8",
+            "::1",
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "fc00::/7",
+        ),
+        "Networks that may read /metrics; a request that came through a proxy counts as its client",
+    )
     render_processes: int = setting(2, "Processes that decode and encode", least=1, most=64)
     render_queue: int = setting(64, "Pictures that may wait for a render process", least=1)
     render_timeout_s: int = setting(60, "Longest time for one picture, in seconds", least=1)
@@ -117,6 +129,7 @@ class Config:
         object.__setattr__(self, "data", self.data.absolute())
         _check_base_url(self.base_url)
         _check_executor(self.executor)
+        networks(self.metrics_from)
         background_rgb(self.background)
 
 
@@ -167,6 +180,18 @@ def background_rgb(text: str) -> tuple[int, int, int]:
         raise ConfigurationError(f"background = {text!r}: write it as #rrggbb")
     red, green, blue = (int(each, 16) for each in digits.groups())
     return red, green, blue
+
+
+def networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return the networks that *texts* name; an address alone is a network of one.
+
+    Raises:
+        ConfigurationError: one of them is no network.
+    """
+    try:
+        return tuple(ip_network(text) for text in texts)
+    except ValueError as error:
+        raise ConfigurationError(f"metrics_from: {error}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

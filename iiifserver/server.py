@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from . import config as configuration
+from . import metrics
 from .config import Config
 from .errors import ConfigurationError, IiifServerError
 from .image import broker
@@ -92,7 +93,7 @@ def run(
 
     port = settle(host, port)
     bounds = broker.Bounds.of(config)
-    with broker.running(bounds) as environment:
+    with metrics.shared(), broker.running(bounds) as environment:
         os.environ.update(configuration.environment(config) | environment)
         os.environ[THREADS] = str(_THREADS + bounds.places)
         server = _server(lambda: _drain(environment))(

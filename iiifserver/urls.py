@@ -18,7 +18,7 @@ INFO = "info.json"
 
 
 _ADDRESS = re.compile(
-    r"/(?:iiif/[23]/.*|presentation/.*|static/.*|health|viewer|compare|embed/.*|oembed"
+    r"/(?:iiif/[23]/.*|presentation/.*|static/.*|health|ready|metrics|viewer|compare|embed/.*|oembed"
     r"|robots\.txt|favicon\.ico"
     r"|sitemap(?:-[0-9]+)?\.xml|[a-z]{2}(?:-[A-Za-z0-9]+)*/.*)?",
     re.DOTALL,

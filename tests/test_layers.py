@@ -14,7 +14,7 @@ import iiifserver
 
 PACKAGE = Path(iiifserver.__file__).parent
 LAYERS = {
-    0: ["errors", "config", "metrics"],
+    0: ["errors", "config", "metrics", "logs"],
     1: [
         "urls",
         "records",

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -223,6 +224,73 @@ def test_workers_end_when_the_main_process_is_killed(scans: Path, start: Any) ->
     while (left := [pid for pid in family if lives(pid)]) and time.monotonic() < until:
         time.sleep(0.05)
     assert left == []
+
+
+def numbers(where: str) -> dict[str, float]:
+    with urllib.request.urlopen(f"{where}metrics", timeout=60) as answer:
+        lines = answer.read().decode().splitlines()
+    found = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in found}
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="finds processes in /proc")
+def test_what_all_processes_did_is_told_by_any_of_them_and_outlives_them(
+    scans: Path, start: Any
+) -> None:
+    where, process = start("serve", str(scans), "--port", "0", "--workers", "2")
+    asked(where, "ready")
+    before = numbers(where)
+    for _ in range(40):
+        asked(where, "iiif/3/sea/info.json")
+        asked(where, "iiif/3/sea/0,0,300,200/300,/0/default.jpg")
+    after = numbers(where)
+    answers = [
+        sum(
+            value
+            for name, value in found.items()
+            if name.startswith("iiifserver_requests_total")
+            and ('"picture"' in name or '"info"' in name)
+            and '"2xx"' in name
+        )
+        for found in (before, after)
+    ]
+    assert answers[1] - answers[0] == 80
+    assert after['iiifserver_processes{kind="web"}'] == 2
+    assert after['iiifserver_processes{kind="broker"}'] == 1
+    assert after['iiifserver_render_jobs_by_lane_total{lane="small"}'] == 1  # made once
+    worker = next(pid for pid in children(process.pid) if command(pid) == command(process.pid))
+    os.kill(worker, signal.SIGKILL)
+    until = time.monotonic() + 30
+    while True:
+        with contextlib.suppress(OSError):  # those that it was just given
+            found = numbers(where)
+            if found['iiifserver_process_deaths_total{kind="web"}'] == 1:
+                break
+        assert time.monotonic() < until
+    assert "iiifserver_edition" not in found  # of a folder there is none
+    told = 'iiifserver_requests_total{kind="info",door="tiles",status="2xx"}'
+    assert found[told] >= after[told]
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="kills a render process, found in /proc")
+def test_an_error_is_called_the_same_in_the_answer_and_in_every_log(
+    scans: Path, tmp_path: Path, start: Any
+) -> None:
+    (scans / "broken.png").write_bytes((scans / "sea.png").read_bytes()[:-30])
+    where, process = start("serve", str(scans), "--port", "0", "--workers", "1")
+    call = urllib.request.Request(
+        f"{where}iiif/3/broken/full/max/0/default.jpg", headers={"X-Request-ID": "named-7"}
+    )
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(call, timeout=60)
+    with caught.value as error:
+        assert error.headers["X-Request-ID"] == "named-7"
+        assert json.load(error)["request"] == "named-7"
+    process.terminate()
+    said = process.communicate(timeout=60)[0]
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    about = [line for line in lines if line.get("id") == "named-7"]
+    assert {line.get("level", "access") for line in about} == {"access", "WARNING"}
 
 
 def test_idle_connections_keep_no_reader_out(scans: Path, start: Any) -> None:

@@ -62,7 +62,10 @@ class Job(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the render processes do and did; `waiting` and `running` are names of jobs by lane."""
+    """What the render processes do and did; `waiting` and `running` are names of jobs by lane.
+
+    Of each lane: how many jobs came to an end, how long they took, and what they were thought to.
+    """
 
     started: int = 0
     finished: int = 0
@@ -75,6 +78,15 @@ class State:
     waiting_whole: int = 0
     waiting_background: int = 0
     finished_background: int = 0
+    landed_small: int = 0
+    landed_whole: int = 0
+    landed_background: int = 0
+    taken_small_ms: int = 0
+    taken_whole_ms: int = 0
+    taken_background_ms: int = 0
+    foreseen_small_ms: int = 0
+    foreseen_whole_ms: int = 0
+    foreseen_background_ms: int = 0
     running: tuple[str, ...] = ()
     running_background: tuple[str, ...] = ()
     set_aside: tuple[str, ...] = ()

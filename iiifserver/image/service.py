@@ -15,6 +15,7 @@ from typing import NamedTuple
 from iiifserver.cache import Directory, Memory
 from iiifserver.config import Config, background_rgb
 from iiifserver.errors import BrokenSource, SourceTooLarge
+from iiifserver.metrics import Counters
 from iiifserver.sources import Place, Source, Sources
 
 from .headers import Header
@@ -77,7 +78,14 @@ class _Kept(NamedTuple):
 class Images:
     """The images of one server."""
 
-    def __init__(self, sources: Sources, config: Config, renderer: Renderer) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        config: Config,
+        renderer: Renderer,
+        counters: Counters | None = None,
+    ) -> None:
+        self._counters = counters or Counters()
         self.limits = limits_of(config)
         self._sources = sources
         self._renderer = renderer
@@ -102,6 +110,7 @@ class Images:
             SourceTooLarge: decoding it would cost more than the settings allow.
         """
         image = self.known(identifier)
+        self._counters.event("looked" if image is None else "known")
         if image is None:
             table = self._sources.table()
             found = self._sources.find(identifier)
@@ -167,7 +176,9 @@ class Images:
         """
         place = self.ready(planned)
         if place is not None:
+            self._counters.event("kept" if planned.place is None else "stored")
             return Answer(planned, place)
+        self._counters.event("made")
         image, plan = planned.image, planned.plan
         with self._masters.directly(image.source, image.header, plan) as direct:
             if direct:

@@ -13,29 +13,38 @@ from typing import Any
 from flask import Flask, Response, request
 
 from iiifserver import config as configuration
+from iiifserver import metrics
 from iiifserver.config import Config
-from iiifserver.edition import Current
+from iiifserver.edition import Current, Edition
 from iiifserver.image import broker
 from iiifserver.image.job import Renderer
 from iiifserver.image.service import Images
+from iiifserver.logs import log_to_server
+from iiifserver.metrics import Counters
 from iiifserver.pdf import Pdfs
 from iiifserver.sources import Folder
-from iiifserver.urls import Urls
+from iiifserver.urls import INFO, Urls
 
-from . import image, pages, presentation, problems
+from . import image, operating, pages, presentation, problems
 from .addresses import Addresses, with_plain_query, without_prefix
 from .answers import OPEN, Answers
 from .folder import Shelf
 from .log import AccessLog
 from .published import Published
 from .tiles import Door
+from .watch import KIND, Watch
 
 _LONGEST_PREFLIGHT_S = 86_400
 _KEPT = 16
 
 
 def create_app(
-    config: Config, renderer: Renderer, log: AccessLog | None = None, *, tile_door: bool = True
+    config: Config,
+    renderer: Renderer,
+    log: AccessLog | None = None,
+    counters: Counters | None = None,
+    *,
+    tile_door: bool = True,
 ) -> Flask:
     """Return the application for the folder that *config* names, else for what is published.
 
@@ -44,6 +53,8 @@ def create_app(
     Raises:
         ConfigurationError: the folder is none, or nothing is published.
     """
+    counters = counters or Counters()
+    edition: Callable[[], Edition] | None = None
     urls_of: Callable[[Mapping[str, Any]], Urls]
     holdings: Shelf | Published
 
@@ -52,7 +63,7 @@ def create_app(
 
     if config.folder:
         folder = Folder(Path(config.folder))
-        images = Images(folder, config, renderer)
+        images = Images(folder, config, renderer, counters)
         urls_of = Addresses(config)
         holdings = Shelf(folder, images, renderer, urls)
     else:
@@ -65,25 +76,28 @@ def create_app(
             return below(current.get().base_url)
 
         holdings = Published(current, urls)
-        images = Images(holdings, config, renderer)
+        images = Images(holdings, config, renderer, counters)
+        edition = current.get
 
     app = Flask(__name__, static_folder=None)
     # an identifier may hold what others would tidy up
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     problems.register(app)
-    answers = Answers(images, config.max_age_s)
+    answers = Answers(images, config.max_age_s, counters)
     app.register_blueprint(image.blueprint(images, answers, urls))
     app.register_blueprint(
         presentation.blueprint(holdings, Pdfs(images, config.data / "pdf"), urls)
     )
     app.register_blueprint(pages.blueprint(holdings.site()))
-    app.add_url_rule("/health", view_func=_health)
+    app.register_blueprint(operating.blueprint(config, renderer, counters, edition))
     app.after_request(_open_to_all)
     served = with_plain_query(without_prefix(app.wsgi_app, config))
     if tile_door:
-        served = Door(served, answers, urls_of, config.base_url, log)
-    app.wsgi_app = served  # type: ignore[method-assign,assignment]
+        served = Door(served, answers, urls_of, config.base_url, log, counters)
+    else:
+        served = Watch(served, log, counters)
+    app.wsgi_app = served  # type: ignore[method-assign]
     return app
 
 
@@ -93,6 +107,7 @@ def application() -> Door:
     Render processes are those of the server that started this worker; without one, this process
     starts its own.
     """
+    log_to_server()
     config = configuration.load(environment=os.environ)
     renderer = broker.remote(os.environ)
     if renderer is None:
@@ -102,17 +117,18 @@ def application() -> Door:
         renderer = broker.remote(environment)
         assert renderer is not None  # noqa: S101 - it was just started
     log = AccessLog(config.trusted_proxies) if config.access_log else None
-    door: Any = create_app(config, renderer, log).wsgi_app
+    folder = os.environ.get(metrics.FOLDER)
+    counters = Counters(Path(folder) if folder else None)
+    door: Any = create_app(config, renderer, log, counters).wsgi_app
     assert isinstance(door, Door)  # noqa: S101 - that is what create_app makes
     return door
 
 
-def _health() -> Response:
-    return Response("alive\n", content_type="text/plain; charset=utf-8")
-
-
 def _open_to_all(response: Response) -> Response:
-    """Let every origin read what is no page, errors and unchanged answers too."""
+    """Let every origin read what is no page, errors and unchanged answers too; say what it was."""
+    picture = not request.path.endswith(f"/{INFO}")
+    kinds = {"image": "picture" if picture else "info", "presentation": "document", "pages": "page"}
+    request.environ[KIND] = kinds.get(request.blueprint or "", "other")
     if request.blueprint == "pages" and response.mimetype != problems.MEDIA_TYPE:
         return response
     headers = response.headers

@@ -23,6 +23,7 @@ from iiifserver.errors import Busy, Replaced
 from iiifserver.image.info import CONTEXT, PROFILE, Description, info
 from iiifserver.image.request import ImageRequest, OutputFormat, Version
 from iiifserver.image.service import Image, Images, Planned
+from iiifserver.metrics import Counters, at_once_cell
 from iiifserver.sources import Place
 from iiifserver.urls import Urls, encode_identifier
 
@@ -55,6 +56,8 @@ _MOST_NAMES = 4_096
 _MOST_INFO_BYTES = 8 << 20
 _REFRESH_S = 60
 _TYPES = {name: ("Content-Type", media_type) for name, media_type in MEDIA_TYPES.items()}
+_STORED, _KEPT = at_once_cell("stored"), at_once_cell("kept")
+_UNCHANGED = at_once_cell("unchanged")
 _PROFILES = {version: f'<{profile}>;rel="profile"' for version, profile in PROFILE.items()}
 
 
@@ -89,8 +92,10 @@ class _Info(NamedTuple):
 class Answers:
     """Answers about *images*; others may keep them for *max_age_s*."""
 
-    def __init__(self, images: Images, max_age_s: int) -> None:
+    def __init__(self, images: Images, max_age_s: int, counters: Counters) -> None:
         self._images = images
+        self._counters = counters
+        self._cells = counters.cells
         self._bodies = Bodies()
         self._cache_control = ("Cache-Control", kept_by_others(max_age_s))
         self._info: Memory[tuple[str, str, str, str | None], _Info] = Memory(
@@ -109,6 +114,7 @@ class Answers:
         if planned is None:
             return None
         if _unchanged(environ, planned.etag):
+            self._cells[_UNCHANGED] += 1
             return Answer(304, self._headers(version, planned, urls), [])
         place = self._images.ready(planned, LARGE_BYTES)
         if place is None or place.length > LARGE_BYTES:
@@ -121,6 +127,7 @@ class Answers:
             return None
         if body is None:
             return None
+        self._cells[_STORED if place is planned.place else _KEPT] += 1
         return Answer(200, self._picture(environ, version, planned, urls, len(body)), [body])
 
     def picture(
@@ -133,6 +140,7 @@ class Answers:
         """
         planned = self._images.plan(identifier, asked)
         if _unchanged(environ, planned.etag):
+            self._counters.event("unchanged")
             return Answer(304, self._headers(version, planned, urls), [])
         if environ["REQUEST_METHOD"] == "HEAD":
             # nothing is made for it: how long the picture would be is told when it is there

@@ -1,8 +1,8 @@
 """One line of JSON for each request, on standard error: written in batches, by a thread.
 
-    {"time": "2026-11-22T17:48:03.127Z", "id": "5f1c-2a", "client": "192.0.2.0", "method": "GET",
-     "path": "/iiif/3/a/full/max/0/default.jpg", "status": 200, "bytes": 4711, "ms": 0.08,
-     "door": "tiles"}
+    {"time": "2026-11-22T17:48:03.127Z", "id": "9f3a01c2-000002a", "client": "192.0.2.0",
+     "method": "GET", "path": "/iiif/3/a/full/max/0/default.jpg", "status": 200,
+     "bytes": 4711, "ms": 0.08, "door": "tiles"}
 
 `door` says who answered: `tiles` what stands ready, `made` a picture or info.json that took some
 work, `flask` all else. Clients are told apart by their network only, and what stands after a `?`
@@ -18,17 +18,20 @@ import ipaddress
 import itertools
 import os
 import re
+import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 
-DOOR = "iiifserver.door"
-"""Key of a WSGI environment: who answered, where it was not Flask."""
+from iiifserver.logs import moment
+
+NAME = "iiifserver.name"
+"""Key of a WSGI environment: what a request is called, where it was called something before."""
 
 _MOST_WAITING = 20_000
 _BATCH = 1_000
@@ -51,6 +54,20 @@ class _Line(NamedTuple):
     door: str
 
 
+class Names:
+    """Gives each request a name: its own, if a proxy gave it one that can be read."""
+
+    def __init__(self) -> None:
+        start = secrets.token_hex(4)  # told apart from those of other processes and machines
+        # of one length, as documents are that hold it
+        self._next = map(f"{start}-{{:07x}}".format, itertools.count(1)).__next__
+
+    def of(self, environ: Mapping[str, Any]) -> str:
+        """Return the name of the request of *environ*."""
+        name: str = environ.get(NAME) or environ.get("HTTP_X_REQUEST_ID", "")
+        return name if name and _IDENTIFIER.fullmatch(name) else self._next()
+
+
 class AccessLog:
     """Lines about requests, given to *write* in batches; *trusted* proxies name their clients."""
 
@@ -61,6 +78,7 @@ class AccessLog:
         most_waiting: int = _MOST_WAITING,
     ) -> None:
         self.now = time.perf_counter
+        self.names = Names()
         self._trusted = trusted
         self._write = write or _to_stderr
         self._most_waiting = most_waiting
@@ -68,7 +86,6 @@ class AccessLog:
         self._dropped = 0
         self._ended = False
         self._lock = threading.Lock()
-        self._names = map("{:04x}-{:x}".format, itertools.repeat(os.getpid()), itertools.count(1))
         self._writer: threading.Thread | None = None
 
     def record(
@@ -78,11 +95,10 @@ class AccessLog:
         if len(self._waiting) >= self._most_waiting:
             self._dropped += 1
             return
-        name = environ.get("HTTP_X_REQUEST_ID", "")
         self._waiting.append(
             _Line(
                 time.time(),
-                name if name and _IDENTIFIER.fullmatch(name) else next(self._names),
+                self.names.of(environ),
                 self._client(environ),
                 environ["REQUEST_METHOD"],
                 environ["PATH_INFO"],
@@ -96,27 +112,6 @@ class AccessLog:
             self.flush()
         elif self._writer is None:
             self._start()
-
-    def around(self, app: WSGI) -> WSGI:
-        """Return *app*, whose answers are recorded when all of their bytes were taken."""
-
-        def recorded(
-            environ: dict[str, Any], start_response: Callable[..., Any]
-        ) -> Iterable[bytes]:
-            started_s, said = self.now(), [500]
-            # others may change what they are given
-            about = {name: environ[name] for name in _READ if name in environ}
-
-            def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-                said[0] = int(status[:3])
-                return start_response(status, headers, *error)
-
-            def record(length: int) -> None:
-                self.record(about, said[0], length, started_s, environ.get(DOOR, "flask"))
-
-            return _Counted(app(environ, start), record)
-
-        return recorded
 
     def flush(self) -> None:
         """Write all lines that wait now."""
@@ -132,7 +127,8 @@ class AccessLog:
     def _start(self) -> None:
         with self._lock:
             if self._writer is None:
-                self._writer = threading.Thread(target=self._run, name="access log")
+                # granian's threads are daemons to Python, and so would be one that they start
+                self._writer = threading.Thread(target=self._run, name="access log", daemon=False)
                 self._writer.start()
 
     def _run(self) -> None:
@@ -150,47 +146,12 @@ class AccessLog:
         return _network(address[:64])
 
 
-_READ = (
-    "HTTP_X_REQUEST_ID",
-    "REMOTE_ADDR",
-    "HTTP_X_FORWARDED_FOR",
-    "REQUEST_METHOD",
-    "PATH_INFO",
-)
-
-
-class _Counted(Iterator[bytes]):
-    """Bytes on their way, counted; *record* is called once, when they were taken or given up."""
-
-    def __init__(self, body: Iterable[bytes], record: Callable[[int], None]) -> None:
-        self._body = body
-        self._next = iter(body).__next__
-        self._record = record
-        self._length = 0
-        self._closed = False
-
-    def __next__(self) -> bytes:
-        piece = self._next()
-        self._length += len(piece)
-        return piece
-
-    def close(self) -> None:
-        """Let go of what is left."""
-        if self._closed:
-            return
-        self._closed = True
-        self._record(self._length)
-        close = getattr(self._body, "close", None)
-        if close is not None:
-            close()
-
-
 def _bytes(line: _Line) -> bytes:
     at = datetime.datetime.fromtimestamp(line.at_s, datetime.UTC)
     return (
         orjson.dumps(
             {
-                "time": f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z",
+                "time": moment(at),
                 "id": line.name,
                 "client": line.client,
                 "method": line.method,

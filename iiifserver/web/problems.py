@@ -13,6 +13,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from iiifserver.errors import Busy, RequestError
+from iiifserver.logs import request_id
 
 MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger(__name__)
@@ -30,9 +31,10 @@ def problem(
 ) -> Response:
     """Return the problem document of one error.
 
-    `parameter` and `specification` are extension members: the culprit, and the section that
-    refuses it.
+    `parameter`, `specification` and `request` are extension members: the culprit, the section that
+    refuses it, and what the log calls the request.
     """
+    name = request_id.get()
     document = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -40,6 +42,7 @@ def problem(
         "detail": detail,
         **({"parameter": parameter} if parameter else {}),
         **({"specification": spec} if spec else {}),
+        **({"request": name} if name else {}),
     }
     response = Response(orjson.dumps(document), status, content_type=MEDIA_TYPE)
     response.headers["Cache-Control"] = "no-store"

@@ -14,16 +14,24 @@ from urllib.parse import urlsplit
 
 from iiifserver.errors import NotFound, RequestError
 from iiifserver.image.request import ImageRequest, Version
+from iiifserver.metrics import Counters, bytes_cell, request_cell
 from iiifserver.urls import INFO, Urls, split_image_path
 
 from . import problems
 from .addresses import WSGI, stripped
 from .answers import OPEN, Answer, Answers
-from .log import DOOR, AccessLog
+from .log import AccessLog
+from .watch import DOOR, KIND, Watch
 
 _API = "/iiif/"
 _VERSIONS: dict[str, Version] = {"3/": 3, "2/": 2}
 _INFO = f"/{INFO}"
+_CELLS = {
+    (status, kind == "picture"): request_cell(kind, "tiles", status)
+    for status in (200, 304)
+    for kind in ("picture", "info")
+}
+_BYTES = bytes_cell("tiles")
 _STATUS = {status: f"{status} {HTTPStatus(status).phrase}" for status in (200, 304)}
 
 
@@ -45,13 +53,15 @@ class Door:
         urls: Callable[[Mapping[str, Any]], Urls],
         base_url: str,
         log: AccessLog | None,
+        counters: Counters,
     ) -> None:
         self._answers = answers
         self._urls = urls
         self._prefix = urlsplit(base_url).path
         self._log = log
+        self._cells = counters.cells
         self._flask = app
-        self.app = log.around(self._made_or_other) if log else self._made_or_other
+        self.app: WSGI = Watch(self._made_or_other, log, counters)
         """All that is not answered at once."""
 
     def __call__(
@@ -72,9 +82,12 @@ class Door:
             answer = asked and self._ready(environ, asked)
         except RequestError:
             return None  # it is raised again where errors become documents
-        if self._log and answer:
+        if asked and answer:
             length = sum(map(len, answer.body))
-            self._log.record(environ, answer.status, length, started_s, "tiles")
+            self._cells[_CELLS[answer.status, asked.picture is not None]] += 1
+            self._cells[_BYTES] += length
+            if self._log:
+                self._log.record(environ, answer.status, length, started_s, "tiles")
         return answer
 
     def _asked(self, environ: Mapping[str, Any]) -> _Asked | None:
@@ -117,6 +130,7 @@ class Door:
         if asked is None:
             return self._flask(environ, start_response)
         version, identifier, picture = asked
+        environ[KIND] = "picture" if picture else "info"
         urls = self._urls(environ)
         try:
             if picture is None:

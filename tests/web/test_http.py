@@ -219,7 +219,7 @@ def test_head_says_what_get_says(client):
         length = got.pop("Content-Length")
         assert head.headers.get("Content-Length") == length  # what was made is kept
         assert {name: head.headers.get(name) for name in got} == got
-        assert set(head.headers.keys()) <= {*got, "Content-Length"}
+        assert set(head.headers.keys()) <= {*got, "Content-Length", "X-Request-ID"}
 
 
 def test_no_pixel_is_made_for_head(serve, folder):
@@ -316,7 +316,9 @@ def test_errors_are_problem_documents(still, method, path, status):
     assert document["title"]
     assert document["detail"]
     assert document["type"] == "about:blank"
-    assert set(document) <= {"type", "title", "status", "detail", "parameter", "specification"}
+    assert document["request"] == response.headers["X-Request-ID"]
+    known = {"type", "title", "status", "detail", "parameter", "specification", "request"}
+    assert set(document) <= known
 
 
 @pytest.mark.parametrize(

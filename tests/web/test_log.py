@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from werkzeug.test import create_environ, run_wsgi_app
 
+from iiifserver.metrics import Counters
 from iiifserver.web.log import AccessLog
+from iiifserver.web.watch import Watch
 
 
 class Written(list[bytes]):
@@ -100,7 +102,9 @@ def pieces(_: Any, start_response: Callable[..., Any]) -> Iterable[bytes]:
 
 def test_an_answer_in_pieces_is_counted_when_it_was_taken() -> None:
     log, written = log_of()
-    body, status, _ = run_wsgi_app(log.around(pieces), create_environ("/x"), buffered=True)
+    body, status, _ = run_wsgi_app(
+        Watch(pieces, log, Counters()), create_environ("/x"), buffered=True
+    )
     assert (status, b"".join(body)) == ("206 Partial Content", b"abcdefg")
     log.flush()
     (found,) = written.lines()
@@ -109,7 +113,7 @@ def test_an_answer_in_pieces_is_counted_when_it_was_taken() -> None:
 
 def test_an_answer_that_is_given_up_is_recorded_once() -> None:
     log, written = log_of()
-    body: Any = log.around(pieces)(create_environ("/x"), lambda *_: None)
+    body: Any = Watch(pieces, log, Counters())(create_environ("/x"), lambda *_: None)
     assert next(body) == b"abc"
     body.close()
     body.close()

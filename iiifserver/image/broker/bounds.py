@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
 import sys
@@ -74,12 +73,6 @@ def end_with_server() -> None:
     """Leave signals to the server, which may have requests to finish: its end is this one's."""
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
-
-
-def log_to_server() -> None:
-    """Write what is of interest to the operator where the server writes: what is ours, no more."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("iiifserver").setLevel(logging.INFO)
 
 
 def limit_memory(memory_bytes: int) -> None:

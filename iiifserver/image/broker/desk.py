@@ -198,7 +198,8 @@ class Desk:
         self, ask: Ask, job: bytes, lane: Lane, limit_s: float, *, first: bool = False
     ) -> Flight:
         keep = ask.keep if self._has_room() else None
-        flight = Flight(ask.name, ask.key, ask.source, ask.cost_ms, keep, job, lane, limit_s)
+        about = (ask.name, ask.key, ask.source, ask.cost_ms)
+        flight = Flight(*about, keep, job, lane, limit_s, ask.request)
         self._flights[ask.key] = flight
         self._lanes.add(flight, first=first)
         return flight
@@ -241,6 +242,7 @@ class Desk:
     def _land(self, seat: Seat, flight: Flight, what: Outcome | Failed) -> None:
         """Give what became of *flight* to all who wait, and *seat* to the next."""
         seat.flight = None
+        self._count_time(flight)
         del self._flights[flight.key]
         outcome = of_value(self._explained(what, flight)) if isinstance(what, Failed) else what
         self._waiters[flight.lane] -= len(flight.waiters)
@@ -251,6 +253,13 @@ class Desk:
         if seat.lanes == ("background",):
             loop = asyncio.get_running_loop()
             loop.call_later(_REST_S, self._rest, seat, seat.jobs)
+
+    def _count_time(self, flight: Flight) -> None:
+        """Count what a flight took beside what it was thought to cost."""
+        lane, now = flight.lane, time.monotonic()
+        self._counts[f"landed_{lane}"] += 1
+        self._counts[f"taken_{lane}_ms"] += int((now - (flight.began_at or now)) * 1000)
+        self._counts[f"foreseen_{lane}_ms"] += int(flight.cost_ms)
 
     def _rest(self, seat: Seat, jobs: int) -> None:
         """End the process of *seat* if it had nothing to do for a while: it may be large."""
@@ -263,20 +272,21 @@ class Desk:
 
     def _explained(self, failure: Failed, flight: Flight) -> RequestError:
         """Return what to tell those who wait, after noting who did it."""
-        name = flight.name
+        name, about = flight.name, {"id": flight.request}
         match failure.how:
             case "absent":
-                _log.error("no render process could be started: %s", failure)
+                _log.error("no render process could be started: %s", failure, extra=about)
                 return Busy("a render process did not start in time")
             case "died":
                 self._counts["deaths"] += 1
-                _log.warning("a render process died (%s) on %s", failure, name)
+                _log.warning("a render process died (%s) on %s", failure, name, extra=about)
                 self._blame(flight.source, name)
                 why = f"{name}: decoding it took more memory than is allowed, or crashed"
                 return BrokenSource(why, parameter="identifier")
             case "late":
                 self._counts["timeouts"] += 1
-                _log.warning("a render process was stopped after %g s on %s", flight.limit_s, name)
+                why = "a render process was stopped after %g s on %s"
+                _log.warning(why, flight.limit_s, name, extra=about)
                 # of this picture only: others of the same file may be quick
                 self._blame(flight.key, name)
                 return TookTooLong(f"{name}: this picture took longer than {flight.limit_s:g} s")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import os
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
-from .bounds import KEY_BYTES, Terms, end_with_server, log_to_server
+from iiifserver import metrics
+from iiifserver.logs import log_to_server
+
+from .bounds import KEY_BYTES, Terms, end_with_server
 from .desk import Desk
 from .lanes import Waiter
 from .messages import Ask, Outcome, of_value, receive
@@ -97,6 +102,8 @@ def main(parent: int) -> None:
     end_with_server()
     with socket.socket(fileno=parent) as server, contextlib.suppress(EOFError, OSError):
         terms, _ = receive(server)
+        if folder := os.environ.get(metrics.FOLDER):
+            metrics.Counters(Path(folder), "broker")
         asyncio.run(_serve(server.dup(), terms))
 
 

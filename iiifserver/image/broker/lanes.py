@@ -39,6 +39,7 @@ class Flight:
     job: bytes
     lane: Lane
     limit_s: float
+    request: str = ""
     waiters: list[Waiter] = field(default_factory=list)
     began_at: float | None = None
 

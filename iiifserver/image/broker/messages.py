@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 from iiifserver.errors import Busy, RequestError
 from iiifserver.image.job import Job
+from iiifserver.logs import request_id
 from iiifserver.sources import Place
 
 LENGTHS = struct.Struct(">IQ")
@@ -28,6 +29,7 @@ class Ask(NamedTuple):
     """What a client wants; `start_by` is a time of `time.monotonic`, the same for all processes.
 
     `drain` comes from the server that is being stopped: what waits then is answered by `start_by`.
+    `request` is what the log calls the request that wants it.
     """
 
     wish: Literal["render", "begin", "state", "drain"]
@@ -37,6 +39,7 @@ class Ask(NamedTuple):
     cost_ms: float = 0.0
     keep: str | None = None
     start_by: float = 0.0
+    request: str = ""
 
 
 class Answer(NamedTuple):
@@ -57,7 +60,7 @@ Outcome = tuple[Answer, bytes]
 def ask_for(wish: Literal["render", "begin"], job: Job, start_by: float) -> tuple[Ask, bytes]:
     """Return the message that brings *job* to the broker."""
     keep = str(job.keep) if job.keep else None
-    head = Ask(wish, job.name, job.key, job.source, job.cost_ms, keep, start_by)
+    head = Ask(wish, job.name, job.key, job.source, job.cost_ms, keep, start_by, request_id.get())
     return head, pickle.dumps(job, pickle.HIGHEST_PROTOCOL)
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Literal
 
+from .lanes import Flight
 from .messages import Outcome
 from .streams import Messages
 from .work import Terms
@@ -95,16 +96,14 @@ class Process(Messages):
 
     def run(
         self,
-        job: bytes,
-        keep: str | None,
-        limit_s: float,
+        flight: Flight,
         told: Callable[[Outcome | Failure], None],
     ) -> None:
-        """Have *job* run; *told* is called once, with what became of it."""
+        """Have the job of *flight* run; *told* is called once, with what became of it."""
         self.jobs += 1
         self._told = told
-        self._timer = asyncio.get_running_loop().call_later(limit_s, self._tell, "late")
-        self.say(keep, job)
+        self._timer = asyncio.get_running_loop().call_later(flight.limit_s, self._tell, "late")
+        self.say((flight.keep, flight.request), flight.job)
 
     def arrived(self, head: Any, body: bytes) -> None:
         """Take the news that it is ready, or an answer."""

@@ -55,7 +55,7 @@ class Seat:
         """Run the job of *flight*; *land* is called once, with what became of it."""
         if self._process and self.started and self.jobs < _JOBS_A_PROCESS:
             told = partial(self._told, flight, land, attempts)
-            self._process.run(flight.job, flight.keep, flight.limit_s, told)
+            self._process.run(flight, told)
         else:
             self._spawn(self._start_and_fly(flight, land, attempts))
 

@@ -18,8 +18,9 @@ from typing import NamedTuple
 from iiifserver import cache
 from iiifserver.errors import BrokenSource, RequestError
 from iiifserver.image.job import Job
+from iiifserver.logs import log_to_server, request_id
 
-from .bounds import end_with_server, give_way, limit_memory, log_to_server
+from .bounds import end_with_server, give_way, limit_memory
 from .lanes import Lane
 from .messages import Answer, Outcome, of_value, receive, send, value_of
 
@@ -54,7 +55,8 @@ def main(jobs: int, lifeline: int, begun: int) -> None:
         send(broker, "ready")
         while True:
             _wait(broker)
-            keep, body = receive(broker)
+            (keep, name), body = receive(broker)
+            request_id.set(name)
             os.write(begun, b".")
             started = time.monotonic()
             send(broker, *_outcome(body, keep))
