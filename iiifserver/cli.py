@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from . import __version__
+from . import __version__, operators
 from . import config as configuration
 from .errors import IiifServerError
 
@@ -365,6 +365,9 @@ def purge(
         return
     for identifier, count in purge(config, identifiers).items():
         click.echo(f"{identifier}: {count} files deleted" if count else f"{identifier}: none kept")
+
+
+main.add_command(operators.config_command)
 
 
 def _serving(

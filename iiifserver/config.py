@@ -10,11 +10,11 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
@@ -147,18 +147,66 @@ def load(
         ConfigurationError: an unknown name, or a value of the wrong kind or out of range.
     """
     kinds = get_type_hints(Config)
-    values: dict[str, Any] = dict(defaults or {})
+    said = _said(path, environment, defaults or {}, overrides)
+    values = {each.name: each.value for each in said}
+    return Config(**{name: _typed(name, value, kinds[name]) for name, value in values.items()})
+
+
+class Setting(NamedTuple):
+    """The value of a setting, and where it was said."""
+
+    name: str
+    value: Any
+    place: str
+
+
+def explained(
+    path: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+    defaults: Mapping[str, Any] | None = None,
+    **overrides: Any,
+) -> list[Setting]:
+    """Return every setting as `load` would, with the place that has the last word on it.
+
+    Raises:
+        ConfigurationError: as `load` does.
+    """
+    config = load(path, environment, defaults, **overrides)
+    said = {each.name: each.place for each in _said(path, environment, defaults or {}, overrides)}
+    names = [each.name for each in fields(Config)]
+    return [Setting(name, getattr(config, name), said.get(name, "default")) for name in names]
+
+
+def _said(
+    path: Path | None,
+    environment: Mapping[str, str],
+    defaults: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+) -> Iterator[Setting]:
+    """Yield what is said of settings, the last word last."""
+    kinds = get_type_hints(Config)
+    for name, value in defaults.items():
+        yield Setting(name, value, "default of this command")
     if path is not None:
         for name, value in _read(path).items():
             _known(name, f"{path}")
-            values[name] = value
+            yield Setting(name, value, f"{path}{_line_of(path, name)}")
     for variable, text in environment.items():
         if variable.startswith(PREFIX):
             name = variable.removeprefix(PREFIX).lower()
             _known(name, "the environment", variable)
-            values[name] = _from_text(name, text, kinds[name])
-    values |= {name: value for name, value in overrides.items() if value is not None}
-    return Config(**{name: _typed(name, value, kinds[name]) for name, value in values.items()})
+            yield Setting(name, _from_text(name, text, kinds[name]), f"environment: {variable}")
+    for name, value in overrides.items():
+        if value is not None:
+            yield Setting(name, value, f"command line: --{name.replace('_', '-')}")
+
+
+def _line_of(path: Path, name: str) -> str:
+    """Return `:` and the line of *path* where *name* is set; nothing where it cannot be seen."""
+    key = re.compile(rf"\s*(?P<quote>[\"']?){re.escape(name)}(?P=quote)\s*=")
+    lines = path.read_text("utf-8").splitlines()
+    found = (number for number, line in enumerate(lines, 1) if key.match(line))
+    return next((f":{number}" for number in found), "")
 
 
 def environment(config: Config) -> dict[str, str]:
@@ -262,6 +310,7 @@ def _check_base_url(text: str) -> None:
         parts = urlsplit(text)
         well = parts.scheme in ("http", "https") and bool(parts.hostname)
         well = well and not (parts.query or parts.fragment or text.endswith("/"))
+        well = well and "@" not in parts.netloc  # it stands in all that is published
     except ValueError:
         well = False
     if text and not well:

@@ -23,9 +23,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+_SECRETS = (
+    (re.compile(r"(?<=://)[^/@\s'\"]+@"), "***@"),
+    (
+        re.compile(r"(?i)([?&][^=&\s]*(?:sig|key|token|secret|pass|cred)[^=&\s]*=)[^&\s'\"]+"),
+        r"\1***",
+    ),
+)
+
+
+def masked(text: str) -> str:
+    """Return *text* without what may be a secret in addresses: user and password, signatures."""
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
 
 
 class IiifServerError(Exception):
@@ -33,7 +49,10 @@ class IiifServerError(Exception):
 
 
 class ConfigurationError(IiifServerError):
-    """A setting that cannot be used; the message names it and says what would do."""
+    """A setting that cannot be used; the message names it and says what would do, no secret."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(masked(message))
 
 
 class InvalidValue(IiifServerError):

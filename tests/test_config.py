@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from iiifserver.config import Config, background_rgb, environment, load
-from iiifserver.errors import ConfigurationError
+from iiifserver.cli import main
+from iiifserver.config import Config, background_rgb, environment, explained, load
+from iiifserver.errors import ConfigurationError, masked
 
 
 def written(folder: Path, text: str) -> Path:
@@ -116,6 +119,7 @@ def test_the_environment_sets(variable, text, value):
         ('base_url = "https://a.org/?x"', "base_url = 'https://a.org/?x'"),
         ('base_url = "https://a.org/#x"', "base_url = 'https://a.org/#x'"),
         ('base_url = "https://[::1"', "base_url = 'https://[::1'"),
+        ('base_url = "https://me@a.org"', "base_url = 'https://***@a.org'"),
         ('base_url = "javascript:alert(1)"', "base_url = 'javascript:alert(1)'"),
         ("max_width = ", "not TOML"),
     ],
@@ -165,6 +169,66 @@ def test_settings_travel_to_other_processes_in_their_environment():
     )
     assert load(environment=environment(config)) == config
     assert load(environment=environment(Config())) == Config()
+
+
+def places(*arguments: object, **overrides: object) -> dict[str, str]:
+    return {each.name: each.place for each in explained(*arguments, **overrides)}
+
+
+def test_every_setting_tells_where_it_was_said(tmp_path):
+    toml = written(tmp_path, '# max_area = 1\nmax_width = 100\n\n"max_height" = 100\nmax_area=1\n')
+    variables = {"IIIFSERVER_MAX_HEIGHT": "200"}
+    found = places(toml, variables, {"folder": "/x"}, max_age_s=3, data=None)
+    assert found["max_width"] == f"{toml}:2"
+    assert found["max_height"] == "environment: IIIFSERVER_MAX_HEIGHT"
+    assert found["max_area"] == f"{toml}:5"
+    assert found["max_age_s"] == "command line: --max-age-s"
+    assert found["folder"] == "default of this command"
+    assert found["data"] == "default"
+    assert list(found) == [each.name for each in fields(Config)]
+
+
+def test_what_is_explained_is_what_is_loaded(tmp_path):
+    toml = written(tmp_path, "max_width = 100\n")
+    said = explained(toml, {"IIIFSERVER_UPSCALING": "no"}, max_area=5)
+    assert Config(**{each.name: each.value for each in said}) == load(
+        toml, {"IIIFSERVER_UPSCALING": "no"}, max_area=5
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("s3://me:secret@scans/a", "s3://***@scans/a"),
+        ("https://a.org/x?sv=1&sig=abc%2F&b=2", "https://a.org/x?sv=1&sig=***&b=2"),
+        (
+            "https://a.org/?X-Amz-Credential=a&X-Amz-Signature=b",
+            "https://a.org/?X-Amz-Credential=***&X-Amz-Signature=***",
+        ),
+        ("https://a.org/a@b", "https://a.org/a@b"),
+        ("dask://host:8786", "dask://host:8786"),
+    ],
+)
+def test_secrets_in_addresses_are_masked(text, shown):
+    assert masked(text) == shown
+    assert str(ConfigurationError(f"no store: {text!r}")) == f"no store: {shown!r}"
+
+
+def test_a_command_tells_the_settings_without_secrets(tmp_path, monkeypatch):
+    toml = written(tmp_path, "max_width = 100\n")
+    monkeypatch.setenv("IIIFSERVER_TRUSTED_PROXIES", "10.0.0.1,10.0.0.2")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
+    run = CliRunner().invoke(main, ["config", "--config", str(toml), "--json"])
+    said = json.loads(run.output)
+    assert said["settings"]["max_width"] == {"value": 100, "from": f"{toml}:1"}
+    assert said["settings"]["trusted_proxies"]["value"] == ["10.0.0.1", "10.0.0.2"]
+    assert "AWS_SECRET_ACCESS_KEY" in said["credentials"]
+    text = CliRunner().invoke(main, ["config", "--config", str(toml)]).output
+    assert f"max_width           = 100  # {toml}:1\n" in text
+    assert "hidden" not in run.output + text
+    shown = tmp_path / "shown.toml"
+    shown.write_text(text, "utf-8")
+    assert load(shown, {}) == load(toml)  # what is told can be used as it is
 
 
 def test_background_is_red_green_and_blue():

@@ -29,7 +29,7 @@ LAYERS = {
     2: ["stores", "sources", "cache", "edition"],
     3: ["image", "pdf"],
     4: ["publish", "inspect"],
-    5: ["web", "server", "cli"],
+    5: ["web", "server", "cli", "operators"],
 }
 HOMES = {
     "flask": ["web"],
@@ -37,7 +37,7 @@ HOMES = {
     "pyvips": ["image.render", "image.build"],
     "glymur": ["image.open"],
     "iiif_prezi3": ["presentation"],
-    "click": ["cli"],
+    "click": ["cli", "operators"],
     "granian": ["server"],
     "PIL": ["image.open", "image.render"],
     "nh3": ["web"],

@@ -1,0 +1,78 @@
+"""The commands of operators: what is set, whether all is well, what an image is; thin, as `cli`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from . import config as configuration
+from .errors import masked
+
+_CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_")
+
+DATA = click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of what is published; by default the setting `data`.",
+)
+CONFIG = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="TOML file with settings.",
+)
+FOLDER = click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder that is served as it is, if one is.",
+)
+JSON = click.option("--json", "for_machines", is_flag=True, help="Tell it as JSON.")
+
+
+@click.command("config")
+@FOLDER
+@JSON
+@DATA
+@CONFIG
+def config_command(
+    folder: Path | None, for_machines: bool, data: Path | None, config_file: Path | None
+) -> None:
+    """Tell every setting as `serve` would use it, and where it was said. Secrets are masked."""
+    settings: dict[str, Any] = {"folder": str(folder.resolve()) if folder else None, "data": data}
+    said = configuration.explained(config_file, defaults=defaults_of(folder), **settings)
+    credentials = sorted(name for name in os.environ if name.startswith(_CREDENTIALS))
+    if for_machines:
+        shown = {
+            each.name: {"value": _plain(each.value), "from": masked(each.place)} for each in said
+        }
+        echo_json({"settings": shown, "credentials": credentials})
+        return
+    width = max(len(each.name) for each in said)
+    for each in said:
+        value = orjson.dumps(_plain(each.value)).decode()
+        click.echo(f"{each.name:{width}} = {value}  # {masked(each.place)}")
+    if credentials:
+        click.echo(f"# of stores, not shown: {', '.join(credentials)}")
+
+
+def defaults_of(folder: Path | None) -> dict[str, Any]:
+    """Return the defaults of `serve FOLDER`, none where what is published is served."""
+    from .server import user_folder
+
+    return {"data": user_folder("folders")} if folder else {}
+
+
+def echo_json(value: object) -> None:
+    """Print *value* for machines."""
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def _plain(value: Any) -> Any:
+    """Return a setting's value as JSON has it, and as TOML does."""
+    if isinstance(value, tuple):
+        return [masked(each) for each in value]
+    return masked(str(value)) if isinstance(value, str | Path) else value
