@@ -17,7 +17,7 @@ from exhibited import Shown
 from inspection import COUNT_SHIFTS
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, sync_playwright
-from serving import running, shared, somebody_else
+from serving import in_pieces, running, shared, somebody_else
 from watch import Watch, WatchElsewhere
 
 from iiifserver.web.assets import Assets
@@ -92,6 +92,13 @@ def record(demo: str) -> Shown:
 def elsewhere(others: Path) -> Iterator[str]:
     """The address of somebody else's site."""
     with somebody_else() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def slowly(demo: str) -> Iterator[str]:
+    """The address of the demo exhibition behind a connection that brings pages in pieces."""
+    with in_pieces(demo) as address:
         yield address
 
 

@@ -60,13 +60,11 @@ def too_wide(page: Page) -> list[str]:
     return [f"too wide: {element}" for element in page.evaluate(_TOO_WIDE)]
 
 
-def shifts(page: Page) -> list[str]:
+def shifts(page: Page, most: float = MAX_SHIFT) -> list[str]:
     """Return what moved after it had been shown, if that is more than nothing."""
     found = page.evaluate("window.shifted")
     moved = sum(value for value, _ in found)
-    return (
-        [f"shifted by {value:.3f}: {nodes}" for value, nodes in found] if moved > MAX_SHIFT else []
-    )
+    return [f"shifted by {value:.3f}: {nodes}" for value, nodes in found] if moved > most else []
 
 
 @cache

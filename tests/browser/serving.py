@@ -1,4 +1,4 @@
-"""Servers for the tests: ours, started once for all workers, and one that plays somebody else's."""
+"""Servers for the tests: ours, started once for all workers, and two that play somebody else's."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -89,15 +91,88 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+PIECE_BYTES = 800
+PAUSE_S = 0.03
+"""Longer than a browser needs to show what has come."""
+PAINTED = "/painted"
+PAINT_TIMEOUT_S = 20
+
+
+class _InPieces(BaseHTTPRequestHandler):
+    """Hands on what a server answers: pages in pieces, everything else at once.
+
+    The second half of a page waits until the browser tells, at `PAINTED`, that it shows the first.
+    """
+
+    upstream = ""
+    painted = threading.Event()
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        """Answer as the server does, with its address in documents exchanged for this one."""
+        if self.path == PAINTED:
+            self.painted.set()
+            self.send_response(204)
+            self.end_headers()
+            return
+        own = f"http://{self.headers['Host']}"
+        asked = urllib.request.Request(self.upstream + self.path, headers={"Accept": "*/*"})
+        with urllib.request.urlopen(asked) as answer:
+            body, headers = answer.read(), answer.headers
+        kind = headers.get_content_type()
+        if kind in ("text/html", "application/json", "application/ld+json"):
+            body = body.replace(self.upstream.encode(), own.encode())
+        self.send_response(200)
+        for name in ("Content-Type", "Content-Security-Policy"):
+            if name in headers:
+                self.send_header(name, headers[name])
+        if kind == "text/html":
+            self._send_in_pieces(body)
+        else:
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def _send_in_pieces(self, body: bytes) -> None:
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.painted.clear()
+        for start in range(0, len(body), PIECE_BYTES):
+            if start > len(body) / 2:
+                self.painted.wait(PAINT_TIMEOUT_S)
+            piece = body[start : start + PIECE_BYTES]
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            self.wfile.flush()
+            time.sleep(PAUSE_S)
+        self.wfile.write(b"0\r\n\r\n")
+
+
+@contextlib.contextmanager
+def in_pieces(upstream: str) -> Iterator[str]:
+    """Hand on what *upstream* answers as a slow connection does: pages a piece at a time."""
+    handler = type("Handler", (_InPieces,), {"upstream": upstream, "painted": threading.Event()})
+    with _listening("127.0.0.1", handler) as address:
+        yield address
+
+
 @contextlib.contextmanager
 def somebody_else() -> Iterator[str]:
     """Serve the pages of `elsewhere/` on another site than ours: another name, another port."""
     handler = functools.partial(_Quiet, directory=Path(__file__).parent)
-    with ThreadingHTTPServer(("localhost", 0), handler) as server:
+    with _listening("localhost", handler) as address:
+        yield f"{address}/elsewhere"
+
+
+@contextlib.contextmanager
+def _listening(host: str, handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[str]:
+    with ThreadingHTTPServer((host, 0), handler) as server:
         serving = threading.Thread(target=server.serve_forever)
         serving.start()
         try:
-            yield f"http://localhost:{server.server_port}/elsewhere"
+            yield f"http://{host}:{server.server_port}"
         finally:
             server.shutdown()
             serving.join()

@@ -212,6 +212,17 @@ def _shows_focus(focused):
     }""")
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_on_a_telephone_the_tools_stand_in_two_rows(demo, visit, language):
+    page = visit(demo, RECORD.format(language=language), 390)
+    tools = page.locator("#zoom .tools :is(button, summary, .links a):visible")
+    middles = tools.evaluate_all(
+        "(all) => all.map((it) => it.getBoundingClientRect()).map((at) => at.y + at.height / 2)"
+    )
+    assert len(middles) == 14  # view, turning, panels, pages, and what leads on
+    assert len({round(middle) for middle in middles}) == 2
+
+
 def test_arrow_keys_and_plus_move_and_enlarge_the_picture(demo, visit):
     page = visit(demo, RECORD.format(language="en"))
     whole = view_of(page)
