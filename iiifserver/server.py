@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from . import config as configuration
-from . import metrics
+from . import metrics, watchdog
 from .config import Config
 from .errors import ConfigurationError, IiifServerError
 from .image import broker
@@ -39,6 +40,7 @@ _START_S = 2.0  # until a new worker is taken to answer, and the one before is t
 _FINISH_S = 30  # for requests in flight
 _SEND_S = 5  # of these, to send the last answers
 _LOOK_EVERY_S = 1.0
+_MOST_DEATHS, _DEATHS_S = 5, 60.0  # of one worker: then there is no use in starting another
 _LIMITS = Path("/sys/fs/cgroup")
 
 
@@ -93,10 +95,19 @@ def run(
 
     port = settle(host, port)
     bounds = broker.Bounds.of(config)
-    with metrics.shared(), broker.running(bounds) as environment:
+    with (
+        metrics.shared(),
+        broker.running(bounds) as environment,
+        watchdog.watching(config.worker_silence_s) as unwatch,
+    ):
         os.environ.update(configuration.environment(config) | environment)
         os.environ[THREADS] = str(_THREADS + bounds.places)
-        server = _server(lambda: _drain(environment))(
+
+        def leave() -> None:
+            unwatch()  # who finishes, does not hang
+            _drain(environment)
+
+        server = _server(leave)(
             "iiifserver.server:worker",
             address=host,
             port=port,
@@ -113,6 +124,7 @@ def run(
             respawn_interval=_START_S,
             workers_kill_timeout=_FINISH_S,
         )
+        server.respawned_wrks = _Replaced()
         server.on_reload(lambda: _reload(config, reread))
         os.register_at_fork(after_in_child=_apart)
         threading.Thread(target=_announce, args=(host, port), daemon=True).start()
@@ -128,12 +140,16 @@ def worker() -> Callable[..., Any]:
     from .web import application
     from .web.lanes import Lanes
 
+    folder = os.environ.get(watchdog.FOLDER)
+    pulse = watchdog.Pulse(Path(folder)) if folder else None
     try:
         door = application()
     except IiifServerError as error:
         print(f"iiifserver: a worker cannot start: {error}", file=sys.stderr, flush=True)
         sys.exit(2)
     lanes = Lanes(door, int(os.environ[THREADS]))
+    if pulse:
+        pulse.progress = lambda: watchdog.Progress(lanes.begun, lanes.done)
     # granian answers in the thread that it calls, so that tiles would wait for pictures
     setattr(granian_processes, "_wsgi_call_wrap", lambda *_: lanes)  # noqa: B010
     return door
@@ -252,6 +268,29 @@ def _server(leave: Callable[[], None]) -> type[Any]:
 
     methods = {"shutdown": shutdown, "_init_shared_socket": bind, "_spawn_worker": spawn}
     return type("HoldingServer", (MPServer,), methods)
+
+
+class _Replaced(dict[int, float]):
+    """When workers were replaced, told to granian so that it gives up after a few deaths in a row.
+
+    By itself it ends the server when a worker dies twice within six seconds: of memory, say.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._times: dict[int, deque[float]] = {}
+
+    def __setitem__(self, worker: int, at: float) -> None:
+        self._times.setdefault(worker, deque(maxlen=_MOST_DEATHS)).append(at)
+
+    def get(self, worker: int, default: Any = 0.0) -> Any:
+        times = self._times.get(worker, ())
+        now = time.monotonic()
+        often = len(times) == _MOST_DEATHS and now - min(times) < _DEATHS_S
+        return now if often else default
+
+    def clear(self) -> None:
+        """Forget nothing: granian clears what it has before each replacement."""
 
 
 def _cores() -> int:

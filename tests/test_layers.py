@@ -29,7 +29,7 @@ LAYERS = {
     2: ["stores", "sources", "cache", "edition"],
     3: ["image", "pdf"],
     4: ["publish", "inspect"],
-    5: ["web", "server", "cli", "operators"],
+    5: ["web", "server", "watchdog", "cli", "operators"],
 }
 HOMES = {
     "flask": ["web"],

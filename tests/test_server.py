@@ -213,6 +213,51 @@ def test_workers_are_replaced_under_new_settings_without_a_failed_request(
         assert time.monotonic() < until + 30
 
 
+def web_workers(process: subprocess.Popen[str]) -> set[int]:
+    """The web workers of a server: forked, they have the command of the main process."""
+    mine = command(process.pid)
+    return {pid for pid in children(process.pid) if lives(pid) and command_or_none(pid) == mine}
+
+
+def command_or_none(pid: int) -> str | None:
+    with contextlib.suppress(OSError):
+        return command(pid)
+    return None
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="finds processes in /proc")
+def test_a_worker_that_hangs_is_replaced(scans: Path, start: Any) -> None:
+    where, process = start(
+        "serve", str(scans), "--port", "0", "--workers", "1", IIIFSERVER_WORKER_SILENCE_S="2"
+    )
+    assert asked(where, "health") == 200
+    (hung,) = web_workers(process)
+    os.kill(hung, signal.SIGSTOP)
+    wait_until(lambda: not lives(hung))
+    wait_until(lambda: bool(web_workers(process) - {hung}))
+    assert asked(where, "iiif/3/sea/0,0,300,200/300,/0/default.jpg") == 200
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="finds processes in /proc")
+def test_a_worker_may_be_killed_more_than_once(scans: Path, start: Any) -> None:
+    where, process = start("serve", str(scans), "--port", "0", "--workers", "1")
+    killed: set[int] = set()
+    for _ in range(3):
+        wait_until(lambda: bool(web_workers(process) - killed))
+        (worker,) = web_workers(process) - killed
+        os.kill(worker, signal.SIGKILL)
+        killed.add(worker)
+    wait_until(lambda: bool(web_workers(process) - killed))
+    assert asked(where, "health") == 200
+
+
 @pytest.mark.skipif("sys.platform != 'linux'", reason="finds processes in /proc")
 def test_workers_end_when_the_main_process_is_killed(scans: Path, start: Any) -> None:
     where, process = start("serve", str(scans), "--port", "0", "--workers", "2")

@@ -44,6 +44,8 @@ class Lanes:
     """Answers requests through *door*, with *threads* for what it does not answer at once."""
 
     def __init__(self, door: Door, threads: int) -> None:
+        self.begun = self.done = 0
+        """Requests that were taken, and answered at once or passed on: by one thread."""
         self._door = door
         self._pool = ThreadPoolExecutor(threads, "answering")
         # who reads slowly, or not at all, keeps a thread: never all of them
@@ -60,11 +62,15 @@ class Lanes:
 
     def __call__(self, client: Client, request: Mapping[str, Any]) -> None:
         """Answer *request*, or have it answered."""
-        answer = self._door.at_once(request)
-        if answer is None:
-            self._pool.submit(self._answer, client, {**self._environ, **request})
-        else:
-            client.response_bytes(answer.status, answer.headers, b"".join(answer.body))
+        self.begun += 1
+        try:
+            answer = self._door.at_once(request)
+            if answer is None:
+                self._pool.submit(self._answer, client, {**self._environ, **request})
+            else:
+                client.response_bytes(answer.status, answer.headers, b"".join(answer.body))
+        finally:
+            self.done += 1
 
     def _answer(self, client: Client, environ: dict[str, Any]) -> None:
         said: list[Any] = []
