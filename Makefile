@@ -1,6 +1,6 @@
 # make demo    publish the demo exhibition and serve it (PORT=9000 for another port)
 # make test    all tests
-# make soak    the long tests too
+# make soak    the long tests too, and ten hostile minutes; docs/robustness.md
 # make fuzz    damaged files and requests, ten minutes or so; docs/fuzzing.md
 # make bench   what it costs, measured; results under bench/results
 # make check   style, types, layers, documentation
@@ -25,6 +25,7 @@ test: $(SETUP) $(OTHERS)
 
 soak: test
 	@$(BIN)/pytest -n auto -m long
+	@$(BIN)/python soak/hostile.py --save
 
 fuzz: $(SETUP)
 	@$(BIN)/python fuzz/run.py --save

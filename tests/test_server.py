@@ -284,6 +284,7 @@ def test_what_all_processes_did_is_told_by_any_of_them_and_outlives_them(
 ) -> None:
     where, process = start("serve", str(scans), "--port", "0", "--workers", "2")
     asked(where, "ready")
+    wait_until(lambda: numbers(where)['iiifserver_processes{kind="web"}'] == 2)
     before = numbers(where)
     for _ in range(40):
         asked(where, "iiif/3/sea/info.json")
