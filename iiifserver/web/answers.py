@@ -80,6 +80,14 @@ class Answer(NamedTuple):
     body: Iterable[bytes]
 
 
+class Prepared(NamedTuple):
+    """What is known of a request before it is asked again; *headers* are those of a 304."""
+
+    planned: Planned
+    urls: Urls
+    headers: tuple[Header, ...]
+
+
 class _Info(NamedTuple):
     """One info.json, and its headers without those that a 304 lacks."""
 
@@ -102,10 +110,10 @@ class Answers:
             _MOST_INFO_BYTES, lambda kept: len(kept.body) + 1_000
         )
 
-    def at_once(
-        self, environ: Environ, version: Version, identifier: str, asked: ImageRequest, urls: Urls
-    ) -> Answer | None:
-        """Return the answer to GET if nothing has to be made or waited for, else None.
+    def prepared(
+        self, version: Version, identifier: str, asked: ImageRequest, urls: Urls
+    ) -> Prepared | None:
+        """Return all that does not depend on who asks, None where the image has to be looked at.
 
         Raises:
             RequestError: as `plan.make_plan` does.
@@ -113,9 +121,19 @@ class Answers:
         planned = self._images.plan_known(identifier, asked)
         if planned is None:
             return None
+        return Prepared(planned, urls, tuple(self._headers(version, planned, urls)))
+
+    def holds(self, prepared: Prepared, urls: Urls) -> bool:
+        """Return whether preparing would give the same again: the same file, the same addresses."""
+        image = prepared.planned.image
+        return prepared.urls is urls and self._images.known(image.source.identifier) is image
+
+    def at_once(self, environ: Environ, prepared: Prepared) -> Answer | None:
+        """Return the answer to GET if nothing has to be made or waited for, else None."""
+        planned = prepared.planned
         if _unchanged(environ, planned.etag):
             self._cells[_UNCHANGED] += 1
-            return Answer(304, self._headers(version, planned, urls), [])
+            return Answer(304, [*prepared.headers], [])
         place = self._images.ready(planned, LARGE_BYTES)
         if place is None or place.length > LARGE_BYTES:
             return None
@@ -123,12 +141,12 @@ class Answers:
             body = self._bodies.at_once(place, planned)
         except OSError:
             # what was made of an image may be deleted at any time
-            self._images.forget(identifier)
+            self._images.forget(planned.image.source.identifier)
             return None
         if body is None:
             return None
         self._cells[_STORED if place is planned.place else _KEPT] += 1
-        return Answer(200, self._picture(environ, version, planned, urls, len(body)), [body])
+        return Answer(200, _whole(prepared.headers, planned, environ, len(body)), [body])
 
     def picture(
         self, environ: Environ, version: Version, identifier: str, asked: ImageRequest, urls: Urls
@@ -146,7 +164,8 @@ class Answers:
             # nothing is made for it: how long the picture would be is told when it is there
             place = self._images.ready(planned)
             length = None if place is None else _length(place)
-            return Answer(200, self._picture(environ, version, planned, urls, length), [])
+            headers = self._headers(version, planned, urls)
+            return Answer(200, _whole(headers, planned, environ, length), [])
         for again in (True, False):
             try:
                 planned, found = self._images.answer(planned)
@@ -158,8 +177,8 @@ class Answers:
                 planned = self._images.plan(identifier, asked)
             else:
                 break
-        headers = self._picture(environ, version, planned, urls, _length(found))
-        return Answer(200, headers, body)
+        headers = self._headers(version, planned, urls)
+        return Answer(200, _whole(headers, planned, environ, _length(found)), body)
 
     def information_at_once(
         self, environ: Environ, version: Version, identifier: str, urls: Urls
@@ -206,16 +225,6 @@ class Answers:
         headers = (("ETag", f'"{etag}"'), self._cache_control, vary, ("Link", link), *OPEN)
         return _Info(body, etag, headers, media_type)
 
-    def _picture(
-        self, environ: Environ, version: Version, planned: Planned, urls: Urls, length: int | None
-    ) -> list[Header]:
-        """Return all headers of a picture of *length* bytes."""
-        headers = self._headers(version, planned, urls)
-        headers += (_TYPES[planned.plan.format], _disposition(planned, environ))
-        if length is not None:
-            headers.append(("Content-Length", str(length)))
-        return headers
-
     def _headers(self, version: Version, planned: Planned, urls: Urls) -> list[Header]:
         """Return the headers that a picture has also where it is unchanged."""
         identifier, canonical = planned.image.source.identifier, planned.plan.canonical
@@ -223,6 +232,16 @@ class Answers:
         # one header: clients that look no further than the first Link find both
         link = f'<{address}>;rel="canonical", {_PROFILES[version]}'
         return [("ETag", f'"{planned.etag}"'), self._cache_control, ("Link", link), *OPEN]
+
+
+def _whole(
+    headers: Iterable[Header], planned: Planned, environ: Environ, length: int | None
+) -> list[Header]:
+    """Return all headers of a picture of *length* bytes, *headers* being those of a 304."""
+    whole = [*headers, _TYPES[planned.plan.format], _disposition(planned, environ)]
+    if length is not None:
+        whole.append(("Content-Length", str(length)))
+    return whole
 
 
 def _length(body: Place | bytes) -> int:

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from iiifserver.cache import Memory
 from iiifserver.errors import NotFound, RequestError
 from iiifserver.image.request import ImageRequest, Version
 from iiifserver.metrics import Counters, bytes_cell, request_cell
@@ -19,11 +20,12 @@ from iiifserver.urls import INFO, Urls, split_image_path
 
 from . import problems
 from .addresses import WSGI, stripped
-from .answers import OPEN, Answer, Answers
+from .answers import OPEN, Answer, Answers, Prepared
 from .log import AccessLog
 from .watch import DOOR, KIND, Watch
 
 _API = "/iiif/"
+_MOST_PREPARED = 4_096  # stored pictures that were asked for lately, about 1.5 kB each
 _VERSIONS: dict[str, Version] = {"3/": 3, "2/": 2}
 _INFO = f"/{INFO}"
 _CELLS = {
@@ -60,6 +62,7 @@ class Door:
         self._prefix = urlsplit(base_url).path
         self._log = log
         self._cells = counters.cells
+        self._prepared: Memory[str, Prepared] = Memory(_MOST_PREPARED)
         self._flask = app
         self.app: WSGI = Watch(self._made_or_other, log, counters)
         """All that is not answered at once."""
@@ -77,18 +80,40 @@ class Door:
     def at_once(self, environ: Mapping[str, Any]) -> Answer | None:
         """Return what is ready to be sent, its body in one piece; None where *app* sees to it."""
         started_s = self._log.now() if self._log else 0.0
-        try:
-            asked = self._asked(environ)
-            answer = asked and self._ready(environ, asked)
-        except RequestError:
-            return None  # it is raised again where errors become documents
-        if asked and answer:
+        if environ["REQUEST_METHOD"] != "GET":
+            return None
+        urls = self._urls(environ)
+        prepared = self._prepared.get(environ["PATH_INFO"])
+        if prepared is not None and self._answers.holds(prepared, urls):
+            is_picture, answer = True, self._answers.at_once(environ, prepared)
+        else:
+            is_picture, answer = self._looked_up(environ, urls)
+        if answer is not None:
             length = sum(map(len, answer.body))
-            self._cells[_CELLS[answer.status, asked.picture is not None]] += 1
+            self._cells[_CELLS[answer.status, is_picture]] += 1
             self._cells[_BYTES] += length
             if self._log:
                 self._log.record(environ, answer.status, length, started_s, "tiles")
         return answer
+
+    def _looked_up(self, environ: Mapping[str, Any], urls: Urls) -> tuple[bool, Answer | None]:
+        """Return whether a picture was asked, and the answer; what is prepared for it is kept."""
+        try:
+            asked = self._asked(environ)
+            if asked is None:
+                return False, None
+            version, identifier, picture = asked
+            if picture is None:
+                answers = self._answers.information_at_once
+                return False, answers(environ, version, identifier, urls)
+            prepared = self._answers.prepared(version, identifier, picture, urls)
+        except RequestError:
+            return False, None  # it is raised again where errors become documents
+        if prepared is None:
+            return True, None
+        if prepared.planned.place is not None:
+            self._prepared.put(environ["PATH_INFO"], prepared)
+        return True, self._answers.at_once(environ, prepared)
 
     def _asked(self, environ: Mapping[str, Any]) -> _Asked | None:
         """Return what is asked of an image, None if something else is asked.
@@ -112,13 +137,6 @@ class Door:
         if parts := split_image_path(path):
             return _Asked(version, parts.identifier, ImageRequest.parse(version, *parts.segments))
         return None
-
-    def _ready(self, environ: Mapping[str, Any], asked: _Asked) -> Answer | None:
-        version, identifier, picture = asked
-        urls = self._urls(environ)
-        if picture is None:
-            return self._answers.information_at_once(environ, version, identifier, urls)
-        return self._answers.at_once(environ, version, identifier, picture, urls)
 
     def _made_or_other(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
