@@ -74,6 +74,8 @@ export function compareBlock(root, settings) {
     if (!panes.every(({ viewer }) => viewer.isOpen())) return;
     const regions = panes.map(({ viewer }) => shownRegion(viewer));
     const address = addressWith(window.location.href, {
+      canvas: settings.panes.map(({ canvas }) => canvas),
+      'iiif-content': undefined,
       xywh: regions.some(Boolean) ? regions.map((region) => region?.join() ?? '') : undefined,
       rotation: rotation(panes[0].viewer) || undefined,
       together: together.checked ? undefined : '0',

@@ -1,4 +1,7 @@
-"""Pages of records side by side: `/{lang}/compare?canvas=record/page&canvas=record/page`."""
+"""Pages of records side by side: `/{lang}/compare?canvas=record/page&canvas=record/page`.
+
+A content state of several targets opens here too.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from flask import g, request
 from werkzeug.wrappers import Response
 
 from iiifserver.errors import BadRequest
+from iiifserver.presentation.contentstate import PARAMETER
 from iiifserver.presentation.shown import Canvas, Card, RecordPage, Text
 from iiifserver.urls import Urls
 
@@ -65,6 +69,7 @@ def answer(site: Site, files: Assets) -> Response:
         "rotation": opening.turned(request.args),
         "panes": [
             {
+                "canvas": pane.name,
                 "service": site.urls().image_service(3, pane.canvas["image"]),
                 "label": here.quote(pane.record["title"]).value,
                 "region": pane.region,
@@ -83,19 +88,32 @@ def answer(site: Site, files: Assets) -> Response:
     )
 
 
-def _panes(site: Site) -> list[Pane]:
+def _asked(site: Site) -> list[tuple[RecordPage, int, Box | None]]:
+    """Return the pages that are to be compared: `iiif-content`, else `canvas` and `xywh`."""
+    if PARAMETER in request.args:
+        places = opening.places(request.args[PARAMETER], site)
+        return [(*_found(site, name), region) for name, region in places]
     names = request.args.getlist("canvas")
     if len(names) > MOST_PANES:
         raise BadRequest(f"canvas: more than {MOST_PANES} pages", parameter="canvas")
-    found = [_found(site, name) for name in names]
     regions = [*request.args.getlist("xywh"), *("" for _ in names)]
-    each = [(record["identifier"], record["canvases"][index]["page"]) for record, index in found]
+    found = []
+    for name, xywh in zip(names, regions, strict=False):
+        record, index = _found(site, name)
+        canvas = record["canvases"][index]
+        region = opening.box(xywh, canvas["width"], canvas["height"])
+        found.append((record, index, region))
+    return found
+
+
+def _panes(site: Site) -> list[Pane]:
+    found = _asked(site)
+    each = [(record["identifier"], record["canvases"][index]["page"]) for record, index, _ in found]
     panes = []
-    for place, (record, index) in enumerate(found):
+    for place, (record, index, region) in enumerate(found):
         canvas = record["canvases"][index]
         near = [_neighbour(record, index + step) for step in (-1, 1)]
         before, after = (other and _address(site, _with(each, place, other)) for other in near)
-        region = opening.box(regions[place], canvas["width"], canvas["height"])
         without = _address(site, [*each[:place], *each[place + 1 :]])
         panes.append(Pane(record, canvas, region, before, after, without))
     return panes

@@ -115,6 +115,23 @@ def opened(target: Target, site: Site) -> Opened:
     raise NotFound(f"there is nothing at {address}", parameter=PARAMETER)
 
 
+def places(text: str, site: Site) -> list[tuple[str, Box | None]]:
+    """Return what the content state *text* points to as `record/page`, each with its region.
+
+    A Manifest is taken for the record that it is of: the page is left out.
+
+    Raises:
+        BadRequest, Elsewhere, NotFound: as `opened` does.
+    """
+    found = [opened(target, site) for target in contentstate.decode(text)]
+    return [(_name(each, site.urls()), each.region) for each in found]
+
+
+def _name(seen: Opened, urls: Urls) -> str:
+    place = next(_places(seen.canvas or seen.manifest, urls))
+    return f"{place.identifier}/{place.name}" if seen.canvas else place.identifier
+
+
 def view(args: MultiDict[str, str], record: RecordPage, site: Site) -> View:
     """Return what of *record* is to be seen: `iiif-content`, else `canvas`, `xywh` and `rotation`.
 
@@ -225,13 +242,14 @@ def _ranges(items: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
 
 
 def _view_of_state(text: str, record: RecordPage, site: Site) -> View:
-    first = opened(contentstate.decode(text)[0], site)
+    """Return the first of what the content state *text* points to that *record* holds."""
     identifier, urls = record["identifier"], site.urls()
     ids = [urls.canvas(identifier, canvas["page"]) for canvas in record["canvases"]]
-    if first.canvas in ids:
-        return View(ids.index(first.canvas), first.region)
-    if first.manifest == urls.manifest(identifier):
-        return View()
+    for each in [opened(target, site) for target in contentstate.decode(text)]:
+        if each.canvas in ids:
+            return View(ids.index(each.canvas), each.region)
+        if each.manifest == urls.manifest(identifier):
+            return View()
     raise NotFound(f"{identifier} does not hold what is pointed to", parameter=PARAMETER)
 
 

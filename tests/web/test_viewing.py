@@ -606,6 +606,51 @@ def test_a_comparison_keeps_its_views(get):
     ]
 
 
+SEVERAL = {
+    "type": "Annotation",
+    "target": [
+        URLS.manifest("r2"),
+        {"id": f"{URLS.canvas('r1', '2')}#xywh=100,200,300,400", "type": "Canvas"},
+        {"id": URLS.range("one", "r2"), "type": "Range"},
+    ],
+}
+
+
+def test_a_content_state_of_several_targets_is_a_comparison(get):
+    response = get("/en/compare", iiif_content=json.dumps(SEVERAL), canvas="r1/1", xywh="1,2,3,4")
+    assert panes(response) == ["r2/1", "r1/2", "r2/1"]
+    shown = settings(response, "compare")["panes"]
+    assert [each["region"] for each in shown] == [None, REGION, None]
+    assert [each["canvas"] for each in shown] == ["r2/1", "r1/2", "r2/1"]
+
+
+@pytest.mark.parametrize("path", ["/en/letters/record/{}", "/embed/{}"])
+def test_a_record_opens_the_first_of_several_targets_that_it_holds(get, path):
+    def seen(identifier):
+        found = settings(get(path.format(identifier), iiif_content=json.dumps(SEVERAL)), "zoom")
+        return found["shown"], found["region"]
+
+    assert seen("r1") == (1, REGION)
+    assert seen("r2") == (0, None)
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("nonsense!", 400),
+        ([], 400),
+        ([URLS.manifest("r1")] * 5, 400),
+        (URLS.manifest("one"), 404),  # a chapter is no page
+        (URLS.collection(), 404),
+        ([URLS.manifest("r1"), URLS.canvas("r1", "77")], 404),
+        ([URLS.manifest("r1"), "https://elsewhere.example/m"], 403),
+    ],
+)
+def test_a_state_that_cannot_be_compared_is_refused(get, target, status):
+    state = json.dumps({"type": "Annotation", "target": target})
+    assert Elements(get("/en/compare", status, iiif_content=state)).all("script") == []
+
+
 @pytest.mark.parametrize(("asked", "checked"), [({}, True), ({"together": "0"}, False)])
 def test_pages_move_together_unless_they_are_not_to(get, asked, checked):
     response = get("/en/compare", canvas=["r1/1", "r2/1"], **asked)
