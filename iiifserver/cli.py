@@ -309,7 +309,7 @@ def rollback(number: int | None, **where: Any) -> None:
     """Publish edition NUMBER again, the one before the current one if it is not given."""
     from .publish.edition import rollback
 
-    done = rollback(_config(**where).data, number)
+    done = rollback(_config(**where).home, number)
     click.echo(f"edition {done.number} {'published' if done.changed else 'unchanged'}")
 
 
@@ -320,7 +320,7 @@ def prune(keep: int, **where: Any) -> None:
     """Delete all but the newest editions, and what only they needed."""
     from .publish.edition import prune
 
-    done = prune(_config(**where).data, keep)
+    done = prune(_config(**where).home, keep)
     click.echo(
         f"{done.editions} editions, {done.objects} objects, {done.pyramids} pyramids deleted"
     )
@@ -334,7 +334,7 @@ def relink(base_url: str, **where: Any) -> None:
     from .publish.edition import relink
 
     config = _config(base_url=base_url, **where)
-    moved = relink(config.data, config.base_url, follows_server=False)
+    moved = relink(config.home, config.base_url, follows_server=False)
     click.echo(f"addresses {'moved to' if moved else 'are already at'} {base_url}")
 
 

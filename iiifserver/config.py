@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
+from .homes import Home, home_of, shown
 
 PREFIX = "IIIFSERVER_"
 PROCESSES = "processes"
@@ -46,6 +47,11 @@ class Config:
     folder: str = setting("", "Folder of images to serve as it is; empty: what is published")
     data: Path = setting(  # noqa: RUF009 - a field, and its default is frozen
         Path("var"), "Folder for what the server makes: documents, pyramids, caches"
+    )
+    store: str = setting(
+        "",
+        "Where editions and pictures are published and read: a folder, or s3://, gs:// or az://, a "
+        "bucket and a path; empty: `data`",
     )
     show_unreviewed: bool = setting(
         False, "Whether translations that nobody has reviewed are published, each marked as such"
@@ -135,6 +141,23 @@ class Config:
         _check_executor(self.executor)
         networks(self.metrics_from)
         background_rgb(self.background)
+        self._check_store()
+
+    @property
+    def home(self) -> Home:
+        """Where editions are: a folder, or the URL of a store."""
+        return home_of(self.store) if self.store else self.data
+
+    def _check_store(self) -> None:
+        if self.store:
+            try:
+                home = self.home
+            except ConfigurationError as error:
+                raise ConfigurationError(f"store = {error}") from None
+            if str(home).startswith(("http://", "https://")):
+                raise ConfigurationError(f"store = {shown(home)}: web servers are only read")
+            # processes that are started later may be started elsewhere
+            object.__setattr__(self, "store", str(home))
 
 
 def load(

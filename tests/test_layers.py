@@ -14,7 +14,7 @@ import iiifserver
 
 PACKAGE = Path(iiifserver.__file__).parent
 LAYERS = {
-    0: ["errors", "config", "metrics", "logs"],
+    0: ["errors", "homes", "config", "metrics", "logs"],
     1: [
         "urls",
         "records",
@@ -26,7 +26,7 @@ LAYERS = {
         "image.info",
         "presentation",
     ],
-    2: ["stores", "sources", "cache", "edition"],
+    2: ["stores", "sources", "cache", "near", "edition"],
     3: ["image", "pdf"],
     4: ["publish", "inspect"],
     5: ["web", "server", "watchdog", "cli", "operators"],

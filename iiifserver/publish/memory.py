@@ -27,6 +27,8 @@ class Scan(NamedTuple):
     """The name of the pyramid that it is served from; empty if it is served as it is."""
     tiles: str = ""
     """The name of its sidecar."""
+    copied: bool = False
+    """Whether what is called its pyramid is a copy of it: it is served as it is."""
 
     @property
     def shown(self) -> tuple[int, int, tuple[tuple[int, int], ...]]:
@@ -58,8 +60,8 @@ def recall(data: Path, settings: str) -> Memory:
         if held["settings"] != settings:
             return nothing
         scans = {
-            name: Scan(identity, width, height, tuple((w, h) for w, h in sizes), pyramid, tiles)
-            for name, (identity, width, height, sizes, pyramid, tiles) in held["scans"].items()
+            name: Scan(identity, width, height, tuple((w, h) for w, h in sizes), *made)
+            for name, (identity, width, height, sizes, *made) in held["scans"].items()
         }
         return Memory(scans, {name: Made(*values) for name, values in held["units"].items()})
     except (OSError, ValueError, TypeError, KeyError, AttributeError):

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from iiifserver import edition as editions
 from iiifserver.config import Config
-from iiifserver.edition import object_path, read_unit
+from iiifserver.edition import Edition
 from iiifserver.errors import ConfigurationError, InvalidExhibition
+from iiifserver.homes import Home, shown
 from iiifserver.presentation.pages import site_page
 from iiifserver.records import Exhibition, with_unreviewed
 
@@ -84,8 +85,8 @@ def publish(
     Raises:
         InvalidExhibition: its sheets have mistakes, or scans cannot be read; nothing has changed.
     """
-    store = Store(config.data, write)
-    with writing(config.data), _few_collections():
+    store = Store(config.home, write, config.data)
+    with writing(config.home), _few_collections():
         draft = _draft_with_pages(folder, scans, config, store, look)
         done = store.switch(draft.index)
     return _words(draft, done)
@@ -98,7 +99,7 @@ def preview(folder: Path, scans: Path, config: Config, look: Look = examine_head
         InvalidExhibition: as `publish` does.
     """
     with _few_collections():
-        draft = _draft(folder, scans, config, Unwritten(config.data), look)
+        draft = _draft(folder, scans, config, Unwritten(config.home), look)
     return [in_words(draft.before, draft.index), *details(draft.before, draft.index)]
 
 
@@ -126,12 +127,27 @@ def linked(config: Config, listening: str) -> tuple[Config, str | None]:
     Raises:
         ConfigurationError: nothing is published.
     """
-    edition = editions.current(config.data)
+    edition = editions.current(config.home)
+    if config.store:
+        return _as_published(config, edition), None
     follows = edition.follows_server and not config.base_url
     base_url = config.base_url or (listening if follows else edition.base_url)
     moved = relink(config.data, base_url, follows_server=follows)
     said = f"addresses moved from {edition.base_url} to {base_url}" if moved else None
     return replace(config, base_url=base_url), said
+
+
+def _as_published(config: Config, edition: Edition) -> Config:
+    """Return *config* with the base_url of an edition in a store, which no server moves.
+
+    Raises:
+        ConfigurationError: another one is set.
+    """
+    base_url = config.base_url or edition.base_url
+    if base_url != edition.base_url:
+        why = f"base_url = {base_url!r}, but what is in {shown(config.home)} is at"
+        raise ConfigurationError(f"{why} {edition.base_url!r}: iiifserver relink {base_url}")
+    return replace(config, base_url=base_url)
 
 
 def _draft_with_pages(folder: Path, scans: Path, config: Config, store: Store, look: Look) -> Draft:
@@ -163,8 +179,8 @@ def make_pyramids_of(
     Raises:
         InvalidExhibition: as `publish` does.
     """
-    with writing(config.data), _few_collections():
-        found, exhibition = _reviewed(folder, scans, config, look, _current_index(config.data))
+    with writing(config.home), _few_collections():
+        found, exhibition = _reviewed(folder, scans, config, look, _current_index(config.home))
         root, files = scans.resolve(), files_of(exhibition, found.layout)
         known = recall(config.data, settings_of(root, config)).scans
         seen = look_at(files, root, config, known)
@@ -186,7 +202,7 @@ def _reviewed(
 
 
 def _draft(folder: Path, scans: Path, config: Config, store: Store, look: Look) -> Draft:
-    before = _current_index(config.data)
+    before = _current_index(config.home)
     highest = before.get("highest", {}) if before else {}
     found, exhibition = _reviewed(folder, scans, config, look, before)
     if config.show_unreviewed:
@@ -237,10 +253,10 @@ def _remembered(
     }
 
 
-def _current_index(data: Path) -> Index | None:
-    found = editions.numbers(data)
+def _current_index(home: Home) -> Index | None:
+    found = editions.numbers(home)
     try:
-        return editions.read_index(data, found[-1]) if found else None
+        return editions.read_index(home, found[-1]) if found else None
     except ConfigurationError:
         return None  # of another format: everything is made anew
 
@@ -276,7 +292,7 @@ def _make(
 def _packed(unit: Unit, known: Made | None, base_url: str, store: Store) -> Packed:
     """Return the documents of *unit*: moved where only base_url is another, else built."""
     if known and known.inputs == unit.inputs and store.has(known.object):
-        return relinked(read_unit(object_path(store.data, known.object)), base_url)
+        return relinked(store.unit(known.object), base_url)
     return pack(*unit.build(), base_url)
 
 

@@ -1,30 +1,36 @@
 """The pyramids and sidecars that an edition needs: what is missing is made, all else stays.
 
 A scan that is served as it is has only a sidecar: the tiles that its file does not have, and
-thumbnails.
+thumbnails. In a store, which servers read that have no scans, it is copied beside its sidecar.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Mapping
+import re
+import shutil
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from iiifserver.config import Config
-from iiifserver.edition import SIDECAR, pyramid_path, sidecar_name
+from iiifserver.edition import PYRAMIDS, SIDECAR, pyramid_key, pyramid_path, sidecar_name
 from iiifserver.errors import BrokenSource, IiifServerError, InvalidExhibition, Mistake
-from iiifserver.image.aside import sweep_aside
+from iiifserver.homes import Home
+from iiifserver.image.aside import beside, place, sweep_aside
 from iiifserver.image.containers import describe_page
 from iiifserver.image.form import Form
 from iiifserver.image.stored import read_stored
 from iiifserver.sources import identity_of
+from iiifserver.stores import opened
 
 from .jobs import Workers, run, workers_of
 from .progress import Progress
+
+_MADE = re.compile(r"[^/]+\.(?:tif|tiles)|[0-9a-f]{32}\.[a-z0-9]{2,5}")
 
 
 class Wanted(NamedTuple):
@@ -35,6 +41,8 @@ class Wanted(NamedTuple):
     leaf: int
     state: str
     """Of the file when its checksum was taken, as `identity_of` tells."""
+    copied: bool = False
+    """Whether it is served as it is, from a copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +92,47 @@ class Store:
         return self.target
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The copying of a scan that is served as it is, and the making of its sidecar."""
+
+    scan: Wanted
+    target: Path
+    form: Form
+
+    def __call__(self) -> Path:
+        """Return where the copy is, after making both."""
+        from iiifserver.image.storing import store
+
+        scan, target = self.scan, self.target
+        with beside(target) as folder:
+            made = folder / target.name
+            shutil.copyfile(scan.path, made)
+            if identity_of(scan.path.stat()) != scan.state:
+                raise BrokenSource("it was replaced while it was read: publish again")
+            place(made, target)
+        sidecar = target.with_name(sidecar_name(target.name))
+        store(target, describe_page(target), target.name, sidecar, self.form)
+        return target
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The making of what is served of a scan, and its way into a store: nothing stays here."""
+
+    made: Build | Copy
+    home: str
+
+    def __call__(self) -> Path:
+        """Return where it was; its sidecar is sent last, and tells that both are there."""
+        target = self.made()
+        store = opened(self.home)
+        for path in (target, target.with_name(sidecar_name(target.name))):
+            store.put_file(pyramid_key(path.name), path)
+            path.unlink()
+        return target
+
+
 def make_pyramids(
     wanted: Mapping[str, Wanted],
     config: Config,
@@ -100,12 +149,13 @@ def make_pyramids(
         InvalidExhibition: scans that cannot be decoded, all of them.
         ConfigurationError: there is nobody to do it, or no room.
     """
-    folder = pyramid_path(config.data, "")
+    home = config.home
+    folder = pyramid_path(home if isinstance(home, Path) else config.data, "")
     sweep_aside(folder)
-    there = _names(folder)
+    there = _names(home)
     form = Form.of(config)
     missing = {
-        name: _job(scan, folder / name, form)
+        name: _job(scan, folder / name, form, home)
         for name, scan in wanted.items()
         if not _is_made(scan, folder / name, there)
     }
@@ -123,8 +173,11 @@ def make_pyramids(
     return len(missing)
 
 
-def _job(scan: Wanted, target: Path, form: Form) -> Build | Store:
-    return (Store if target.suffix == SIDECAR else Build)(scan, target, form)
+def _job(scan: Wanted, target: Path, form: Form, home: Home) -> Build | Store | Copy | Sent:
+    if target.suffix == SIDECAR:
+        return Store(scan, target, form)
+    made = (Copy if scan.copied else Build)(scan, target, form)
+    return made if isinstance(home, Path) else Sent(made, home)
 
 
 def _is_made(scan: Wanted, target: Path, there: set[str]) -> bool:
@@ -134,25 +187,17 @@ def _is_made(scan: Wanted, target: Path, there: set[str]) -> bool:
     return target.name in there and read_stored(target, scan.path, scan.state) is not None
 
 
-def sweep(data: Path, kept: Collection[str]) -> int:
-    """Delete all pyramids and sidecars but those that are *kept*; return of how many scans.
-
-    A pyramid that is kept keeps its sidecar.
-
-    Nobody may be publishing: what is just being made is named by no edition yet.
-    """
-    folder = pyramid_path(data, "")
-    sweep_aside(folder)
-    made = [Path(name) for name in _names(folder) if name.endswith((".tif", SIDECAR))]
-    stems = {path.stem for path in made}.difference(Path(name).stem for name in kept)
-    for path in made:
-        if path.stem in stems:
-            (folder / path).unlink(missing_ok=True)
-    return len(stems)
+def is_made(key: str) -> bool:
+    """Return whether it is the name of something that is made here: all else is left alone."""
+    return _MADE.fullmatch(key.removeprefix(f"{PYRAMIDS}/")) is not None
 
 
-def _names(folder: Path) -> set[str]:
-    return set(os.listdir(folder)) if folder.is_dir() else set()  # noqa: PTH208 - names only
+def _names(home: Home) -> set[str]:
+    """Return the names of what is there."""
+    if isinstance(home, Path):
+        folder = pyramid_path(home, "")
+        return set(os.listdir(folder)) if folder.is_dir() else set()  # noqa: PTH208 - names only
+    return {PurePath(key.key).name for key in opened(home).list(PYRAMIDS)}
 
 
 def _mistake(scan: Wanted, error: IiifServerError) -> Mistake:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from iiifserver.config import Config
@@ -78,7 +78,8 @@ def look_at(
 def settings_of(root: Path, config: Config) -> str:
     """Return all but the files that decides what `look_at` finds."""
     costs = (config.max_source_pixels, config.max_decoder_mib)
-    return repr((str(root), limits_of(config), Form.of(config), costs))
+    stored = (config.store,) if config.store else ()
+    return repr((str(root), limits_of(config), Form.of(config), costs, *stored))
 
 
 def pyramids_of(
@@ -87,7 +88,8 @@ def pyramids_of(
     """Yield the name of each pyramid, or sidecar alone, and what it is made from."""
     for name, file in files.items():
         needed = scans[name].pyramid or scans[name].tiles
-        yield needed, Wanted(file.name, root / file.name, file.leaf, file.state)
+        copied = scans[name].copied
+        yield needed, Wanted(file.name, root / file.name, file.leaf, file.state, copied)
 
 
 def _read(file: File, root: Path, config: Config) -> Scan:
@@ -100,6 +102,10 @@ def _read(file: File, root: Path, config: Config) -> Scan:
     pyramid = pyramid_name(file.checksum, file.leaf, form) if needed else ""
     # copies of a scan share a pyramid; served as they are, each has a sidecar
     alone = pyramid_name(f"{file.checksum} {file.name}", file.leaf, form)
+    copied = bool(config.store) and not pyramid
+    if copied:
+        stem = PurePath(pyramid_name(f"{file.checksum} as it is", file.leaf, form)).stem
+        pyramid = f"{stem}{PurePath(file.name).suffix.lower()}"
     return Scan(
         file.identity,
         header.width,
@@ -107,4 +113,5 @@ def _read(file: File, root: Path, config: Config) -> Scan:
         tuple((size.width, size.height) for size in sizes),
         pyramid,
         sidecar_name(pyramid or alone),
+        copied,
     )

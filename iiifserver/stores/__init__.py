@@ -16,10 +16,10 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, TypeAlias
-from urllib.parse import unquote, urlsplit
+from typing import Protocol
 
-from iiifserver.errors import ConfigurationError, Replaced, SourceTooLarge
+from iiifserver.errors import Replaced, SourceTooLarge
+from iiifserver.homes import Home, home_of, shown
 
 from .disk import Disk
 from .pieces import Key, Piece, identity_of
@@ -29,18 +29,14 @@ __all__ = [
     "Key",
     "Piece",
     "Store",
-    "check_home",
     "download",
     "home_of",
     "identity_of",
     "opened",
     "shown",
+    "whole",
 ]
 
-Home: TypeAlias = Path | str
-"""Where things are: a folder, or the URL of a store."""
-
-BUCKETS = ("s3", "gs", "az")
 _PIECE_BYTES = 8 << 20
 _opened: dict[tuple[int, str], Store] = {}
 _lock = threading.Lock()
@@ -112,44 +108,13 @@ def opened(home: Home, hosts: Sequence[str] = ()) -> Store:
     return store
 
 
-def home_of(text: str) -> Home:
-    """Return the place that a setting names: `file:` and plain paths are folders.
+def whole(store: Store, key: str, most_bytes: int) -> bytes:
+    """Return all of an object, all of one version.
 
     Raises:
-        ConfigurationError: as `check_home` does.
+        SourceTooLarge: it has more than *most_bytes*.
     """
-    check_home(text)
-    parts = urlsplit(text)
-    if parts.scheme == "file":
-        return Path(unquote(parts.path))
-    return text.rstrip("/") if "://" in text else Path(text).absolute()
-
-
-def check_home(text: str) -> None:
-    """Raise ConfigurationError unless *text* is a path, or a URL that we know how to open."""
-    shown_text = shown(text)
-    if "://" not in text:
-        return
-    parts = urlsplit(text)
-    if parts.scheme not in ("file", "http", "https", *BUCKETS):
-        raise ConfigurationError(f"{shown_text}: one of file, s3, gs, az, http, https")
-    if parts.username or parts.password:
-        raise ConfigurationError(f"{shown_text}: credentials belong in the environment")
-    if parts.query or parts.fragment:
-        raise ConfigurationError(f"{shown_text}: without ? and #")
-    if parts.scheme == "file" and (parts.netloc or not parts.path.startswith("/")):
-        raise ConfigurationError(f"{shown_text}: write it as file:///folder")
-    if parts.scheme != "file" and not parts.hostname:
-        raise ConfigurationError(f"{shown_text}: names no {_host_word(parts.scheme)}")
-
-
-def shown(home: Home) -> str:
-    """Return what messages call a place: nothing that may be a secret."""
-    text = str(home)
-    if "://" not in text:
-        return text
-    parts = urlsplit(text)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return b"".join(piece.body for piece in _pieces(store, key, most_bytes, ""))
 
 
 def download(store: Store, key: str, target: Path, most_bytes: int, identity: str = "") -> Piece:
@@ -158,34 +123,42 @@ def download(store: Store, key: str, target: Path, most_bytes: int, identity: st
     Raises:
         SourceTooLarge: it has more than *most_bytes*; nothing is read then but its first piece.
     """
+    pieces = _pieces(store, key, most_bytes, identity)
+    first = next(pieces)
+    with target.open("wb") as file:
+        file.write(first.body)
+        file.writelines(piece.body for piece in pieces)
+    return first
+
+
+def _pieces(store: Store, key: str, most_bytes: int, identity: str) -> Iterator[Piece]:
+    """Yield an object from its beginning to its end, all of one version.
+
+    Raises:
+        SourceTooLarge: it has more than *most_bytes*; only its first bytes were read.
+    """
     first = store.read(key, 0, _PIECE_BYTES, identity)
     if first.size_bytes > most_bytes:
         why = f"{key} has {first.size_bytes:,} bytes; {most_bytes:,} are fetched at most"
         raise SourceTooLarge(why)
-    with target.open("wb") as file:
-        file.write(first.body)
-        written = len(first.body)
-        while written < first.size_bytes:
-            piece = store.read(key, written, _PIECE_BYTES, first.identity)
-            if piece.identity != first.identity or not piece.body:
-                raise Replaced(f"{key} was replaced while it was read")
-            file.write(piece.body)
-            written += len(piece.body)
-    return first
+    yield first
+    offset = len(first.body)
+    while offset < first.size_bytes:
+        piece = store.read(key, offset, _PIECE_BYTES, first.identity)
+        if piece.identity != first.identity or not piece.body:
+            raise Replaced(f"{key} was replaced while it was read")
+        yield piece
+        offset += len(piece.body)
 
 
-def _host_word(scheme: str) -> str:
-    return "bucket" if scheme in BUCKETS else "host"
-
-
-def _made(home: str, hosts: Sequence[str]) -> Store:
-    check_home(home)
+def _made(home: Home, hosts: Sequence[str]) -> Store:
+    home = home_of(str(home))
+    if isinstance(home, Path):
+        return Disk(home)
     if home.startswith(("http://", "https://")):
         from .web import Web
 
-        return Web(home, tuple(hosts))
-    if home.startswith("file://"):
-        return Disk(Path(unquote(urlsplit(home).path)))
+        return Web(home, hosts)
     from .buckets import Bucket  # it loads obstore
 
     return Bucket(home)

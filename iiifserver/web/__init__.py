@@ -67,7 +67,7 @@ def create_app(
         urls_of = Addresses(config)
         holdings = Shelf(folder, images, renderer, urls)
     else:
-        current = Current(config.data)
+        current = Current(config.home)
 
         below = lru_cache(_KEPT)(Urls)
 

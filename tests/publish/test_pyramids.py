@@ -33,7 +33,7 @@ from iiifserver.publish import pyramids
 from iiifserver.publish.edition import prune
 from iiifserver.publish.jobs import Workers, processes
 from iiifserver.publish.publication import preview
-from iiifserver.publish.pyramids import Wanted, make_pyramids, sweep
+from iiifserver.publish.pyramids import Wanted, make_pyramids
 from iiifserver.sources import identity_of
 
 SETTINGS: dict[str, Any] = {"pyramid_tile": 128}
@@ -209,14 +209,14 @@ def test_prune_deletes_the_pyramids_that_no_edition_names(small: Small) -> None:
     assert len(made(small)) == 1
 
 
-def test_what_others_keep_in_the_folder_is_not_swept(tmp_path: Path) -> None:
-    folder = pyramid_path(tmp_path, "")
-    folder.mkdir()
-    for name in ("a.tif", "a.tiles", "b.tif", "b.tiles", "c.tiles", "d.tiles", "README"):
+def test_what_others_keep_in_the_folder_is_not_pruned(small: Small) -> None:
+    small.publish(**SETTINGS)
+    folder = pyramid_path(small.data, "")
+    before = {path.name for path in folder.iterdir()}
+    for name in ("b.tif", "b.tiles", "d.tiles", "README", f"{'0' * 32}.jpg"):
         (folder / name).touch()
-    assert sweep(tmp_path, {"a.tif", "c.tiles"}) == 2
-    names = sorted(path.name for path in folder.iterdir())
-    assert names == ["README", "a.tif", "a.tiles", "c.tiles"]
+    assert prune(small.data).pyramids == 3
+    assert {path.name for path in folder.iterdir()} == before | {"README"}
 
 
 def test_a_preview_makes_none(small: Small) -> None:

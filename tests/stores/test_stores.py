@@ -20,7 +20,8 @@ from iiifserver.errors import (
     Replaced,
     SourceTooLarge,
 )
-from iiifserver.stores import Store, download, home_of, opened, shown
+from iiifserver.homes import home_of, shown
+from iiifserver.stores import Store, download, opened
 from iiifserver.stores import buckets as bucket_stores
 from iiifserver.stores import web as web_stores
 from iiifserver.stores.web import Web
