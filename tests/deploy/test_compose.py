@@ -10,6 +10,7 @@ import subprocess
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,10 @@ def test_the_front_listens_where_its_documents_say() -> None:
     for name in ("publish", "node"):
         assert found[name]["environment"]["IIIFSERVER_BASE_URL"] == base_url
     believed = found["node"]["environment"]["IIIFSERVER_TRUSTED_PROXIES"]
+    (network,) = read("scale")["networks"]["site"]["ipam"]["config"]
+    address, given_out = ip_address(believed), ip_network(network["ip_range"])
+    assert address in ip_network(network["subnet"])
+    assert address not in given_out  # else another container may have it
     assert found["front"]["networks"]["site"]["ipv4_address"] == believed
 
 
