@@ -63,10 +63,14 @@ class Play:
     """A desk with played seats, and those who ask it."""
 
     def __init__(
-        self, processes: int = 2, waiting: int = 8, derived: Directory | None = None
+        self,
+        processes: int = 2,
+        waiting: int = 8,
+        derived: Directory | None = None,
+        pause_s: float = 0.0,
     ) -> None:
         self.seats: list[PlayedSeat] = []
-        bounds = Bounds(processes, waiting, 60.0, GiB, derived)
+        bounds = Bounds(processes, waiting, 60.0, GiB, derived, pause_s=pause_s)
         self.desk = Desk(bounds, self._seat)
         self.patience_s = 30.0
 
@@ -334,6 +338,34 @@ async def test_who_asks_for_a_background_job_joins_it_and_brings_it_to_the_front
     await play.end("c")
     assert await waiting == b"made c"
     assert play.working == ["b"]
+
+
+@played
+async def test_a_background_job_waits_for_a_pause_unless_somebody_waits_for_it() -> None:
+    play = Play(pause_s=1_000)
+    for key in ("a", "b"):
+        assert play.begin(key)
+    await settled()
+    assert play.working == []
+    wanted = await play.render("b", WHOLE_MS)
+    assert play.working == ["b"]
+    await play.end("b")
+    assert await wanted == b"made b"
+    assert play.working == []
+    assert play.desk.state().waiting_background == 1
+
+
+@played
+async def test_a_background_job_begins_when_the_pause_has_come() -> None:
+    play = Play(pause_s=0.01)
+    assert play.begin("a")
+    assert play.working == []
+    picture = await play.render("picture", WHOLE_MS)
+    await play.end("picture")
+    await picture
+    async with asyncio.timeout(10):
+        while play.working != ["a"]:
+            await asyncio.sleep(0.001)
 
 
 @played

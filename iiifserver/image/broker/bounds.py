@@ -17,6 +17,7 @@ from .lanes import Lane
 
 KEY_BYTES = 32
 _PATIENCE_S = 30.0
+_PAUSE_S = 0.5  # a viewer that has read info.json asks for tiles much sooner
 _NICENESS: dict[Lane, int] = {"small": 2, "whole": 10, "background": 19}
 _LOADED = ("iiifserver.image.render",)
 _OOM_SCORE = "500"  # of -1000 to 1000: where memory ends, it ends for these processes first
@@ -29,6 +30,7 @@ class Bounds:
     One process more takes nothing but small jobs where there is only one, and another one is
     started for background work. `derived` is swept where pictures are kept. Processes load the
     modules `loaded` before they take jobs: the first one should not have to wait for libvips.
+    Background work begins after `pause_s` in which no picture was made for anybody.
     """
 
     processes: int
@@ -37,6 +39,7 @@ class Bounds:
     memory_bytes: int
     derived: Directory | None = None
     loaded: tuple[str, ...] = ()
+    pause_s: float = 0.0
 
     @classmethod
     def of(cls, config: Config) -> Bounds:
@@ -48,6 +51,7 @@ class Bounds:
             config.render_memory_mib << 20,
             Directory.of(config),
             _LOADED,
+            _PAUSE_S,
         )
 
     @property

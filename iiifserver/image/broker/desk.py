@@ -17,6 +17,7 @@ from .aside import Harm
 from .bounds import Bounds
 from .lanes import LANES, MOST_BACKGROUND, Flight, Lane, Lanes, Waiter, lane_for
 from .messages import Answer, Ask, Outcome, ask_for, of_value
+from .pause import Pause
 from .seat import Failed, Seat
 from .sweep import Sweep, held_of
 
@@ -52,6 +53,8 @@ class Desk:
         self._held = Held(0, 0)
         self._complaint = ""
         self._resting: asyncio.Task[None] | None = None
+        self._pause = Pause(bounds.pause_s)
+        self._waking: asyncio.TimerHandle | None = None
         self._draining = False
         self._drained = False
 
@@ -230,7 +233,9 @@ class Desk:
     def _dispatch(self) -> None:
         """Give every process that is free the next job of its lanes, running ones first."""
         for seat in sorted(self._seats, key=_by_readiness):
-            flight = None if seat.flight else self._lanes.take(seat.lanes)
+            if seat.flight or (seat.lanes == ("background",) and not self._is_time()):
+                continue
+            flight = self._lanes.take(seat.lanes)
             if flight:
                 seat.flight = flight
                 flight.began_at = time.monotonic()
@@ -239,9 +244,27 @@ class Desk:
                     self._announce(flight)
                 seat.fly(flight, self._land)
 
+    def _is_time(self) -> bool:
+        """Return whether the next background job may begin; if not, `_dispatch` comes back."""
+        flight = self._lanes.first("background")
+        if flight is None or flight.waiters:
+            return True
+        if any(each.lane != "background" for each in self._running()):
+            self._pause.broken()
+        wait_s = self._pause.wait_s(flight.boarded_at)
+        if wait_s > 0 and self._waking is None:
+            self._waking = asyncio.get_running_loop().call_later(wait_s, self._wake)
+        return wait_s <= 0
+
+    def _wake(self) -> None:
+        self._waking = None
+        self._dispatch()
+
     def _land(self, seat: Seat, flight: Flight, what: Outcome | Failed) -> None:
         """Give what became of *flight* to all who wait, and *seat* to the next."""
         seat.flight = None
+        if flight.lane != "background":
+            self._pause.broken()
         self._count_time(flight)
         del self._flights[flight.key]
         outcome = of_value(self._explained(what, flight)) if isinstance(what, Failed) else what

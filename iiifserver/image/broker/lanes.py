@@ -1,11 +1,13 @@
 """Who waits for whom: three queues, and which of them a process takes its next job from.
 
 Small jobs are tiles and small regions; there is always a process that takes nothing else, so that
-none of them waits for a whole picture. Background jobs are those that nobody waits for.
+none of them waits for a whole picture. Background jobs are those that nobody waits for; they begin
+in a pause of all others (`pause`).
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +43,7 @@ class Flight:
     limit_s: float
     request: str = ""
     waiters: list[Waiter] = field(default_factory=list)
+    boarded_at: float = field(default_factory=time.monotonic)
     began_at: float | None = None
 
 
@@ -94,6 +97,10 @@ class Lanes:
             if self._waiting[lane]:
                 return self._waiting[lane].popleft()
         return None
+
+    def first(self, lane: Lane) -> Flight | None:
+        """Return the flight that `take` would take of *lane*."""
+        return next(iter(self._waiting[lane]), None)
 
     def count(self, lane: Lane) -> int:
         """Return how many wait in *lane*."""
