@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 
 from accounting import cpu_s
 
+from iiifserver.image import lossless
+
 WORKERS = 2
 IIPIMAGE = "/usr/lib/iipimage-server/iipsrv.fcgi"
 NEEDED = {"wrk": "wrk", "nginx": "nginx-light", IIPIMAGE: "iipimage-server"}
@@ -72,7 +74,8 @@ class Server:
 
 def missing() -> list[str]:
     """Return the Debian packages that are needed here and are not installed."""
-    return [package for program, package in NEEDED.items() if not shutil.which(program)]
+    programs = [package for program, package in NEEDED.items() if not shutil.which(program)]
+    return programs if lossless.found() else [*programs, "libturbojpeg0"]
 
 
 def install(packages: Sequence[str]) -> None:

@@ -71,6 +71,11 @@ class Config:
         "auto", "Chroma subsampling of JPEG; auto: only below quality 90"
     )
     jpeg_progressive: bool = setting(False, "Whether JPEG pictures are progressive")
+    lossless_turns: bool = setting(
+        True,
+        "Whether gray, turned and mirrored tiles are made of stored JPEG tiles without decoding, "
+        "where libturbojpeg is installed",
+    )
     webp_quality: int = setting(80, "Quality of WebP pictures", least=1, most=100)
     avif_quality: int = setting(60, "Quality of AVIF pictures", least=1, most=100)
     background: str = setting(

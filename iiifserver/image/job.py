@@ -129,7 +129,8 @@ def bytes_of(answer: Place | bytes) -> bytes:
 class Picture:
     """One picture to make; `identity` tells the file from the one that replaces it, if one can.
 
-    `stored` is the JPEG tile, upright and in colour, that shows just what the plan does.
+    `stored` is the JPEG tile, upright and in colour, that shows just what the plan does; it is
+    turned without decoding by the library that is called `lossless`, if there is one.
     """
 
     name: str
@@ -140,6 +141,7 @@ class Picture:
     identity: str = ""
     keep: Path | None = None
     stored: Place | None = None
+    lossless: str = ""
 
     @property
     def source(self) -> str:
@@ -151,7 +153,7 @@ class Picture:
         """All that the pixels and their encoding depend on; both versions' spellings are one."""
         plan = self.plan
         pixels = (plan.box, plan.width, plan.height, plan.rotation, plan.quality, plan.format)
-        return f"{self.source} {pixels!r} {self.encoding!r}"
+        return f"{self.source} {pixels!r} {self.encoding!r} {self.lossless}"
 
     @property
     def cost_ms(self) -> float:

@@ -31,7 +31,7 @@ MOST_HEADERS = 20_000
 MOST_IMAGES_BYTES = 16 << 20
 """Memory for images that were asked for lately, with the places of their tiles."""
 _MOST_PLANS = 4_096  # that are kept: images of one size have theirs in common
-EDITION_OF_PIXELS = "3"
+EDITION_OF_PIXELS = "4"
 """Part of every ETag: raised when the same request begins to give other bytes."""
 
 
@@ -84,8 +84,11 @@ class Images:
         config: Config,
         renderer: Renderer,
         counters: Counters | None = None,
+        lossless: str = "",
     ) -> None:
         self._counters = counters or Counters()
+        # what turns tiles without decoding them, by the name that its bytes give it
+        self._lossless = lossless if config.lossless_turns else ""
         self.limits = limits_of(config)
         self._sources = sources
         self._renderer = renderer
@@ -189,7 +192,8 @@ class Images:
                         raise
                     self.forget(image.source.identifier)
         # its pyramid was waited for and answers from now on; or was damaged, and answers no more
-        planned = _of(self.describe(image.source.identifier), plan, plan.pixels)
+        tag = _tag(plan, self._lossless)
+        planned = _of(self.describe(image.source.identifier), plan, tag)
         place = self.ready(planned)
         return Answer(planned, self._make(planned) if place is None else place)
 
@@ -202,7 +206,7 @@ class Images:
         self._images.drop(identifier)
 
     def _planned(self, image: Image, request: ImageRequest) -> Planned:
-        return _of(image, *_resolved(request, image.dimensions, self.limits))
+        return _of(image, *_resolved(request, image.dimensions, self.limits, self._lossless))
 
     def _still(self, kept: _Kept) -> bool:
         """Return whether looking at an image again would find the same."""
@@ -265,14 +269,23 @@ class Images:
             "" if source.lasting else source.identity,
             self._derived.path(source.identifier, planned.etag),
             image.stored.place(plan.box, plan.width, plan.height) if image.stored else None,
+            self._lossless,
         )
         return self._renderer.render(picture)
 
 
 @lru_cache(_MOST_PLANS)
-def _resolved(request: ImageRequest, image: Dimensions, limits: Limits) -> tuple[Plan, str]:
+def _resolved(
+    request: ImageRequest, image: Dimensions, limits: Limits, lossless: str
+) -> tuple[Plan, str]:
     plan = make_plan(request, image, limits)
-    return plan, plan.pixels
+    return plan, _tag(plan, lossless)
+
+
+def _tag(plan: Plan, lossless: str) -> str:
+    """Return the plan's part of an ETag; the bytes of a turned tile are also the library's."""
+    turned = plan.rotation.degrees or plan.rotation.mirror or plan.quality == "gray"
+    return f"{plan.pixels}-{lossless}" if turned and lossless else plan.pixels
 
 
 def _memory_bytes(kept: _Kept) -> int:
@@ -280,9 +293,9 @@ def _memory_bytes(kept: _Kept) -> int:
     return 3_000 + (stored.memory_bytes if stored else 0)
 
 
-def _of(image: Image, plan: Plan, pixels: str) -> Planned:
+def _of(image: Image, plan: Plan, tag: str) -> Planned:
     place = image.stored.find(plan) if image.stored else None
-    return Planned(image, plan, f"{image.tag}-{pixels}", place)
+    return Planned(image, plan, f"{image.tag}-{tag}", place)
 
 
 def check_cost(name: str, header: Header, config: Config) -> None:

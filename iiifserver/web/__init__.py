@@ -45,10 +45,12 @@ def create_app(
     counters: Counters | None = None,
     *,
     tile_door: bool = True,
+    lossless: str = "",
 ) -> Flask:
     """Return the application for the folder that *config* names, else for what is published.
 
     Its `wsgi_app` is the door for tiles; without *tile_door* it answers the same, more slowly.
+    *lossless* is what `image.lossless.found` calls the library that turns tiles.
 
     Raises:
         ConfigurationError: the folder is none, or nothing is published.
@@ -63,7 +65,7 @@ def create_app(
 
     if config.folder:
         folder = Folder(Path(config.folder))
-        images = Images(folder, config, renderer, counters)
+        images = Images(folder, config, renderer, counters, lossless)
         urls_of = Addresses(config)
         holdings = Shelf(folder, images, renderer, urls)
     else:
@@ -76,7 +78,7 @@ def create_app(
             return below(current.get().base_url)
 
         holdings = Published(current, urls)
-        images = Images(holdings, config, renderer, counters)
+        images = Images(holdings, config, renderer, counters, lossless)
         edition = current.get
 
     app = Flask(__name__, static_folder=None)
@@ -109,17 +111,17 @@ def application() -> Door:
     """
     log_to_server()
     config = configuration.load(environment=os.environ)
-    renderer = broker.remote(os.environ)
+    renderer, lossless = broker.remote(os.environ), os.environ.get(broker.LOSSLESS, "")
     if renderer is None:
         running = ExitStack()
         environment = running.enter_context(broker.running(broker.Bounds.of(config)))
         atexit.register(running.close)
-        renderer = broker.remote(environment)
+        renderer, lossless = broker.remote(environment), environment[broker.LOSSLESS]
         assert renderer is not None  # noqa: S101 - it was just started
     log = AccessLog(config.trusted_proxies) if config.access_log else None
     folder = os.environ.get(metrics.FOLDER)
     counters = Counters(Path(folder) if folder else None)
-    door: Any = create_app(config, renderer, log, counters).wsgi_app
+    door: Any = create_app(config, renderer, log, counters, lossless=lossless).wsgi_app
     assert isinstance(door, Door)  # noqa: S101 - that is what create_app makes
     return door
 

@@ -18,8 +18,10 @@ that it was working on gets an error; the queue is bounded, and what does not fi
     pool        a broker within this process, for commands
 """
 
+from iiifserver.image.lossless import VARIABLE as LOSSLESS
+
 from .bounds import Bounds, limit_memory
 from .client import ADDRESS, KEY, Remote, remote
 from .keeper import running
 
-__all__ = ["ADDRESS", "KEY", "Bounds", "Remote", "limit_memory", "remote", "running"]
+__all__ = ["ADDRESS", "KEY", "LOSSLESS", "Bounds", "Remote", "limit_memory", "remote", "running"]

@@ -16,6 +16,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from iiifserver.image import lossless
+
 from .bounds import KEY_BYTES, Bounds, Terms
 from .client import ADDRESS, KEY, PATIENCE_S, TIMEOUT_S
 from .messages import receive, send
@@ -40,6 +42,7 @@ def running(bounds: Bounds) -> Iterator[dict[str, str]]:
             KEY: key.hex(),
             PATIENCE_S: str(bounds.patience_s),
             TIMEOUT_S: str(bounds.timeout_s),
+            lossless.VARIABLE: lossless.found(),
         }
     finally:
         keeper.stop()

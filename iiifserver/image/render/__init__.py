@@ -49,8 +49,7 @@ def render(job: Picture, read: ReadLevel = read_level) -> bytes:
         BrokenSource: the file ends early or cannot be decoded.
     """
     try:
-        made = from_stored(job.stored, job.plan, job.encoding) if job.stored else None
-        return made or _render(job, read)
+        return (job.stored and from_stored(job, job.stored)) or _render(job, read)
     except pyvips.Error as error:
         why = " ".join(str(error).replace(str(job.path), job.name).split())[:300]
         raise BrokenSource(

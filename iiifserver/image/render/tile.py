@@ -1,8 +1,8 @@
 """Gray, mirrored and quarter-turned tiles, out of one stored tile, without libvips.
 
-The pixels are those of the pipeline, to the bit; a tile costs about half.
-
-libjpeg computes gray while it encodes, in whole numbers, just as `colour.in_quality` rounds it.
+Where a library can do it the tile is not even decoded (`image/lossless.py`). Else colours are
+those of the pipeline, to the bit; and gray is the luma that the tile stores, which the pipeline
+computes again from colours that were rounded and cut off: docs/decisions/0012.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import simplejpeg
 
-from iiifserver.image.job import Encoding
+from iiifserver.image.job import Encoding, Picture
+from iiifserver.image.lossless import check, transformed
 from iiifserver.image.plan import Plan
 from iiifserver.sources import Place
 
@@ -24,37 +25,42 @@ if TYPE_CHECKING:
 
 _SUBSAMPLED = {"on": "420", "off": "444"}
 _COLOURS = {1: "gray", 3: "rgb", 4: "rgbx"}
+_LUMA_FIRST = ("gray", "ycbcr")
 _NUMBERS = {1: np.uint8, 4: np.uint32}
 _COLUMNS = 16
 _LOWEST_FULL_QUALITY = 90  # where libvips' "auto" begins to keep all of the colours
 
 
-def from_stored(place: Place, plan: Plan, encoding: Encoding) -> bytes | None:
-    """Return the picture of *plan* as JPEG, made of its stored tile: upright and in colour.
+def from_stored(job: Picture, place: Place) -> bytes | None:
+    """Return the picture of *job* as JPEG, made of its stored tile: upright and in colour.
 
     None where that is the pipeline's work: bitonal, other formats, turns by other angles, and to
     say what is wrong where the tile is gone or damaged.
     """
+    plan, encoding = job.plan, job.encoding
     degrees = plan.rotation.degrees
     if degrees % 90 or plan.quality == "bitonal" or plan.format != "jpg":
         return None
     if encoding.jpeg_progressive:
         return None
     try:
-        pixels = decoded(place.read())
+        jpeg = place.read()
+        return _lossless(jpeg, job) or _decoded_and_encoded(jpeg, plan, encoding)
     except (OSError, ValueError):
         return None
-    return encoded(_moved(pixels, plan), encoding, gray=plan.quality == "gray")
 
 
-def decoded(jpeg: bytes) -> Pixels:
+def decoded(jpeg: bytes, *, luma: bool = False) -> Pixels:
     """Return rows, columns and bands of a JPEG: gray, or red, green, blue and one that is unused.
+
+    With *luma*, what stores luma and chroma gives its luma only.
 
     Raises:
         ValueError: it is damaged.
     """
     *_, colours, _ = simplejpeg.decode_jpeg_header(jpeg)
-    pixels: Pixels = simplejpeg.decode_jpeg(jpeg, "gray" if colours.lower() == "gray" else "rgbx")
+    gray = colours.lower() in _LUMA_FIRST[: 1 + luma]
+    pixels: Pixels = simplejpeg.decode_jpeg(jpeg, "gray" if gray else "rgbx")
     return pixels
 
 
@@ -70,6 +76,24 @@ def encoded(pixels: Pixels, encoding: Encoding, *, gray: bool = False) -> bytes:
         colorsubsampling="gray" if gray or colours == "gray" else subsampling,
     )
     return jpeg
+
+
+def _lossless(jpeg: bytes, job: Picture) -> bytes | None:
+    if not job.lossless:
+        return None
+    check(job.lossless)
+    plan, rotation = job.plan, job.plan.rotation
+    size, quarters, gray = (plan.width, plan.height), int(rotation.degrees) // 90, _is_gray(plan)
+    return transformed(jpeg, size, quarters, mirror=rotation.mirror, gray=gray)
+
+
+def _decoded_and_encoded(jpeg: bytes, plan: Plan, encoding: Encoding) -> bytes:
+    gray = _is_gray(plan)
+    return encoded(_moved(decoded(jpeg, luma=gray), plan), encoding, gray=gray)
+
+
+def _is_gray(plan: Plan) -> bool:
+    return plan.quality == "gray"
 
 
 def _moved(pixels: Pixels, plan: Plan) -> Pixels:
