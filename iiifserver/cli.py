@@ -367,7 +367,8 @@ def purge(
         click.echo(f"{identifier}: {count} files deleted" if count else f"{identifier}: none kept")
 
 
-main.add_command(operators.config_command)
+for _command in (operators.config_command, operators.restore, operators.upgrade):
+    main.add_command(_command)
 
 
 def _serving(

@@ -33,6 +33,7 @@ from .near import Lasting, Near
 from .presentation.shown import SitePage
 from .sources import FarFile, File, Listed
 from .stores import Home, opened, shown, whole
+from .upgrading import advice, brought_up, refusal
 
 FORMAT = 2
 EDITIONS, OBJECTS, PYRAMIDS = "editions", "objects", "pyramids"
@@ -104,6 +105,8 @@ class Edition:
     """Records, chapters and images that an edition before this one had."""
     near: Near
     """What reads its home."""
+    lacks: tuple[str, ...] = ()
+    """What an older program did not write, and what to do about it, in words."""
 
     def unit(self, identifier: str) -> Unit | None:
         """Return the documents of *identifier*, None where nothing is called so."""
@@ -176,7 +179,7 @@ def sidecar_name(pyramid: str) -> str:
 
 
 def read_index(home: Home, number: int) -> dict[str, Any]:
-    """Return the index of edition *number*.
+    """Return the index of edition *number*, as this program would have written it.
 
     Raises:
         ConfigurationError: it is not there, or of a format that this program does not know.
@@ -191,22 +194,20 @@ def read_index(home: Home, number: int) -> dict[str, Any]:
     except (RequestError, orjson.JSONDecodeError) as error:
         raise ConfigurationError(f"edition {number} in {where} cannot be read: {error}") from error
     if index.get("format") != FORMAT:
-        why = f"edition {number} in {where} has format {index.get('format')!r}, not {FORMAT}"
-        raise ConfigurationError(f"{why}: publish it anew, or use the program that wrote it")
-    return index
+        found = index.get("format")
+        why = f"edition {number} in {where} has format {found!r}, not {FORMAT}"
+        raise ConfigurationError(f"{why}: {refusal(found, FORMAT)}")
+    return brought_up(index)
 
 
 def read(home: Home, number: int, near: Near | None = None) -> Edition:
     """Return edition *number*.
 
     Raises:
-        ConfigurationError: as `read_index` does; or an older program wrote it, without pages.
+        ConfigurationError: as `read_index` does.
         Busy: the store does not answer.
     """
     index = read_index(home, number)
-    if "exhibition" not in index["site"]:
-        why = f"edition {number} in {shown(home)} was written by an older program, without pages"
-        raise ConfigurationError(f"{why}: publish it anew")
     near = near or Near(home)
     files = _Files(near, Path(index["images_root"]), index["images"])
     return Edition(
@@ -218,6 +219,7 @@ def read(home: Home, number: int, near: Near | None = None) -> Edition:
         units=index["units"],
         gone=frozenset(index["gone"]),
         near=near,
+        lacks=tuple(advice(index)),
     )
 
 
@@ -318,7 +320,7 @@ class Current:
         self._lock = threading.Lock()
         self._look_at = 0.0
         self._stays = ""
-        self._edition = current(home, self._near)
+        self._edition = _told(current(home, self._near))
 
     def get(self) -> Edition:
         """Return the current edition."""
@@ -338,7 +340,7 @@ class Current:
         try:
             newest = numbers(home, number if self._near.far else 0)[-1:]
             if newest and newest[0] != number:
-                self._edition = read(home, newest[0], self._near)
+                self._edition = _told(read(home, newest[0], self._near))
             self._stays = ""
         except (ConfigurationError, RequestError) as error:
             # written by a newer program, or the store is away: what is served stays served
@@ -347,3 +349,10 @@ class Current:
             self._stays = str(error)
         finally:
             self._lock.release()
+
+
+def _told(edition: Edition) -> Edition:
+    """Return *edition*, after saying in the log what it lacks."""
+    for lack in edition.lacks:
+        _log.warning("edition %d was written by an older program: %s", edition.number, lack)
+    return edition

@@ -10,8 +10,9 @@ import click
 import orjson
 
 from . import config as configuration
-from .errors import masked
+from .errors import ConfigurationError, masked
 
+_MOST_SHOWN = 20
 _CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_")
 
 DATA = click.option(
@@ -57,6 +58,59 @@ def config_command(
         click.echo(f"{each.name:{width}} = {value}  # {masked(each.place)}")
     if credentials:
         click.echo(f"# of stores, not shown: {', '.join(credentials)}")
+
+
+@click.command()
+@DATA
+@CONFIG
+def upgrade(data: Path | None, config_file: Path | None) -> None:
+    """Publish the current edition again as this program writes it, whichever program wrote it.
+
+    `serve` reads editions of older programs as they are; this makes it last. Images and documents
+    stay, and so do the editions before.
+    """
+    from .publish.upgrade import upgrade
+
+    done = upgrade(configuration.load(config_file, data=data).home)
+    number = done.published.number
+    what = "published" if done.published.changed else "is as this program writes it"
+    click.echo(f"edition {number} {what}")
+    for left in done.left:
+        click.echo(f"edition {number}: {left}")
+
+
+@click.command()
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where the scans lie now; by default where they were when they were published.",
+)
+@DATA
+@CONFIG
+@click.pass_context
+def restore(
+    context: click.Context, images: Path | None, data: Path | None, config_file: Path | None
+) -> None:
+    """Check that what is published is whole, as after a copy, and tell it where its scans lie.
+
+    Ends with 1, and changes nothing, if something is missing.
+    """
+    from .publish.restore import restore
+
+    config = configuration.load(config_file, data=data)
+    if config.store:
+        raise ConfigurationError("store is set: what lies in a store is copied by its own means")
+    done = restore(config.data, images)
+    for name in done.missing[:_MOST_SHOWN]:
+        click.echo(f"missing: {name}")
+    if len(done.missing) > _MOST_SHOWN:
+        click.echo(f"... and {len(done.missing) - _MOST_SHOWN:,} more")
+    number, changed = done.published
+    if not done.missing:
+        click.echo(
+            f"edition {number} is whole" + (", and finds its scans there" if changed else "")
+        )
+    context.exit(int(bool(done.missing)))
 
 
 def defaults_of(folder: Path | None) -> dict[str, Any]:

@@ -41,6 +41,7 @@ from iiifserver.near import Lasting, Near
 from iiifserver.presentation.shown import SitePage
 from iiifserver.stores import opened, whole
 from iiifserver.stores.disk import ASIDE, create
+from iiifserver.upgrading import highest_numbers
 
 from .memory import Memory, remember
 from .objects import Packed, relinked
@@ -58,7 +59,6 @@ __all__ = [
     "alone",
     "create",
     "gone",
-    "highest_numbers",
     "index_of",
     "prune",
     "relink",
@@ -126,20 +126,8 @@ def gone(before: Index | None, units: Iterable[str], images: Iterable[str]) -> l
     """Return what was published *before* and is no more, in all editions up to that one."""
     if before is None:
         return []
-    once = {*before["units"], *before["images"], *before.get("gone", ())}
+    once = {*before["units"], *before["images"], *before["gone"]}
     return sorted(once.difference(units, images))
-
-
-def highest_numbers(
-    images: Iterable[str], before: Mapping[str, int] | None = None
-) -> dict[str, int]:
-    """Return the highest number that a page had, by record: in *images*, or *before*."""
-    highest = dict(before or {})
-    for image in images:
-        record, _, page = image.rpartition("-")
-        if page.isascii() and page.isdigit():
-            highest[record] = max(int(page), highest.get(record, 0))
-    return dict(sorted(highest.items()))
 
 
 class Store:
@@ -285,7 +273,7 @@ def rollback(home: Home, number: int | None = None) -> Published:
         if lost:
             raise ConfigurationError(f"edition {number} is not whole: {lost[0]!r} is gone")
         now = read_index(home, found[-1])
-        index["highest"] = highest_numbers(index["images"], now.get("highest"))
+        index["highest"] = highest_numbers(index["images"], now["highest"])
         index["gone"] = gone(now, index["units"], index["images"])
         return store.switch(_moved(index, now["base_url"], now["follows_server"], store))
 

@@ -16,6 +16,7 @@ from iiifserver.errors import ConfigurationError, InvalidExhibition
 from iiifserver.homes import Home, shown
 from iiifserver.presentation.pages import site_page
 from iiifserver.records import Exhibition, with_unreviewed
+from iiifserver.upgrading import highest_numbers
 
 from .check import Review, pages_file, review
 from .diff import counted, details, in_words
@@ -27,7 +28,6 @@ from .edition import (
     Unwritten,
     Write,
     alone,
-    highest_numbers,
     index_of,
     relink,
     writing,

@@ -126,6 +126,9 @@ class PublishedSite:
         body = edition.page(identifier, kind)
         if body is None:
             _refuse_what_is_gone(edition, identifier)
+            if edition.lacks and identifier in edition.units:
+                why = "this edition was published by an older program, without pages to read"
+                raise NotFound(f"{why}: they come when it is published again")
             raise NotFound(f"no {kind} is called {identifier[:200]!r}", parameter=kind)
         return orjson.loads(body)
 

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from iiifserver.config import Config
-from iiifserver.edition import Edition, object_path
+from iiifserver.edition import Edition, index_key, object_key
 from iiifserver.errors import IiifServerError
 from iiifserver.image.job import Renderer
 
@@ -66,11 +66,15 @@ class Readiness:
             yield f"render processes: {error}"
 
     def _published(self, edition: Edition) -> Iterator[str]:
-        data = self._config.data
-        yield from _unreadable("the editions", data / "editions")
+        store = edition.near.store()
+        wanted = {"the editions": index_key(edition.number)}
         for unit in islice(edition.units.values(), 1):
-            path = object_path(data, unit["object"])
-            yield from _unreadable(f"the documents of edition {edition.number}", path)
+            wanted[f"the documents of edition {edition.number}"] = object_key(unit["object"])
+        for what, key in wanted.items():
+            try:
+                store.read(key, 0, 1)
+            except IiifServerError as error:
+                yield f"{what}: {error}"
         for identifier in islice(edition.images.files, 1):
             try:
                 edition.images.find(identifier)
