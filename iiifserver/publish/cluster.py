@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,19 @@ _SEEN = ".seen-by-workers-"
 
 @contextlib.contextmanager
 def cluster(
-    config: Config, shared: Path, *, patience_s: float = _CONNECT_S, lonely_s: float = _LONELY_S
+    config: Config,
+    shared: Path,
+    *,
+    written: bool = True,
+    patience_s: float = _CONNECT_S,
+    lonely_s: float = _LONELY_S,
 ) -> Iterator[Workers]:
     """Have the workers of the cluster that `config.executor` names.
 
     Raises:
         ConfigurationError: it cannot be reached within *patience_s*, has no workers for *lonely_s*,
-            or these lack this program or do not see the folder *shared*.
+            or these lack this program or do not see the folder *shared*: where it is *written*,
+            the very same one.
     """
     asked = urlsplit(config.executor)
     scheme = "tls" if asked.scheme == "dask+tls" else "tcp"
@@ -61,7 +68,7 @@ def cluster(
         why = f"executor = {config.executor!r}: no scheduler of Dask answers there"
         raise ConfigurationError(f"{why} ({error})") from error
     plugin = Beside(config.render_memory_mib << 20)
-    with client, _token(shared) as token:
+    with client, _token(shared) if written else nullcontext(shared) as seen:
         there = _There(client, config.executor, lonely_s)
         count = there.wait()
         try:
@@ -69,7 +76,7 @@ def cluster(
             yield Workers(
                 count,
                 make=lambda _: _Cluster(client, config.executor),
-                prepare=lambda job: Carried(job, plugin.name, token),
+                prepare=lambda job: Carried(job, plugin.name, shared, seen),
                 lost=(distributed.KilledWorker,),
                 there=there,
             )
@@ -205,17 +212,21 @@ class Beside(distributed.WorkerPlugin):
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A job on its way to a worker, where the plugin *beside* does it if *token* is seen there."""
+    """A job on its way to a worker, whose plugin *beside* does it if it sees the folder *shared*.
+
+    It does if *seen* is there, the folder or a file in it.
+    """
 
     job: Job[Any]
     beside: str
-    token: Path
+    shared: Path
+    seen: Path
 
     def __call__(self) -> Any:
         """Return the job's result, or the error that it ends with if it is one of ours."""
         worker = distributed.get_worker()
-        if not self.token.exists():
-            why = f"the worker {worker.name} at {worker.address} does not see {self.token.parent}"
+        if not self.seen.exists():
+            why = f"the worker {worker.name} at {worker.address} does not see {self.shared}"
             raise ConfigurationError(f"{why}: share that folder with all workers, under its path")
         beside = worker.plugins[self.beside]
         assert isinstance(beside, Beside)  # noqa: S101 - it is called so by us

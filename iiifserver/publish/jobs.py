@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from iiifserver.config import PROCESSES, Config
-from iiifserver.errors import BrokenSource, ConfigurationError, IiifServerError
+from iiifserver.errors import Away, BrokenSource, ConfigurationError, IiifServerError
 from iiifserver.image.broker import limit_memory
 
 LONGEST_S = 1800
@@ -48,6 +48,9 @@ Job = Callable[[], Result]
 
 class ProcessDied(Exception):
     """The process of just this job died; what is known only where none shares its process."""
+
+
+_PASSING = (ProcessDied, OSError, Away)  # what may go well the next time
 
 
 def bounded(job: Job[Result]) -> Result:
@@ -88,8 +91,10 @@ class Workers:
 
 
 @contextlib.contextmanager
-def workers_of(config: Config, shared: Path) -> Iterator[Workers]:
-    """Have the workers that the setting `executor` names; they are to see the folder *shared*.
+def workers_of(config: Config, shared: Path, *, written: bool = True) -> Iterator[Workers]:
+    """Have the workers that the setting `executor` names.
+
+    They are to see the folder *shared*, which is *written* by them or has what they read.
 
     Raises:
         ConfigurationError: there are none.
@@ -99,12 +104,16 @@ def workers_of(config: Config, shared: Path) -> Iterator[Workers]:
         return
     from .cluster import cluster  # it loads Dask, which not everybody has
 
-    with cluster(config, shared) as workers:
+    with cluster(config, shared, written=written) as workers:
         yield workers
 
 
 def processes(config: Config) -> Workers:
-    """Return one process for each core, with the memory that a render process may have."""
+    """Return one process for each core and one more, each with the memory of a render process.
+
+    While one waits for the disk, which has to have a pyramid before it gets its name, all cores are
+    at work.
+    """
 
     def make(count: int) -> Executor:
         return ProcessPoolExecutor(
@@ -114,7 +123,7 @@ def processes(config: Config) -> Workers:
             initargs=(config.render_memory_mib << 20,),
         )
 
-    return Workers(cores(), make)
+    return Workers(cores() + 1, make)
 
 
 def cores() -> int:
@@ -130,8 +139,9 @@ def run(
     """Yield the name and the outcome of each job as it ends: its result, or why there is none.
 
     Where a worker dies, the jobs that it had are done again, one at a time; the one in whose
-    company it dies again has failed. One whose own process dies, or that meets a file system in
-    trouble, is tried three times. Interrupted, what is in work is finished, and no more begun.
+    company it dies again has failed. One whose own process dies, or that meets a file system
+    or a store in trouble, is tried three times. Interrupted, what is in work is finished, and no
+    more begun.
 
     Raises:
         ConfigurationError: nothing can be written, or there are no workers any more.
@@ -167,7 +177,7 @@ def _together(
                     outcome = _outcome(future)
                 except workers.lost:
                     suspects.append((name, job))
-                except (ProcessDied, OSError) as error:
+                except _PASSING as error:
                     tries[name] += 1
                     if tries[name] < _TRIES:
                         waiting.append((name, job))
@@ -186,7 +196,7 @@ def _alone(job: Job[Result], workers: Workers) -> Result | IiifServerError:
         return _outcome(executor.submit(workers.prepare(job)))
     except workers.lost:
         return BrokenSource(_DIED)
-    except (ProcessDied, OSError) as error:
+    except _PASSING as error:
         return _explained(error)
     finally:
         executor.shutdown(cancel_futures=True)
@@ -194,8 +204,10 @@ def _alone(job: Job[Result], workers: Workers) -> Result | IiifServerError:
 
 def _outcome(future: Future[Result]) -> Result | IiifServerError:
     try:
-        return future.result()
-    except ConfigurationError:
+        result = future.result()
+        if isinstance(result, IiifServerError):  # errors travel as values from where they can
+            raise result
+    except (ConfigurationError, Away):
         raise  # it is not the scan that is at fault
     except IiifServerError as error:
         return error
@@ -204,9 +216,12 @@ def _outcome(future: Future[Result]) -> Result | IiifServerError:
             why = f"{error.filename or 'a pyramid'} cannot be written: {error.strerror}"
             raise ConfigurationError(f"{why}; what is made stays: begin again after") from error
         raise
+    return result
 
 
-def _explained(error: Exception) -> BrokenSource:
+def _explained(error: Exception) -> IiifServerError:
+    if isinstance(error, Away):
+        return error
     if isinstance(error, OSError):
         return BrokenSource(f"it cannot be read, or its pyramid written: {error.strerror or error}")
     return BrokenSource(_DIED)

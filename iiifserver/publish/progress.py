@@ -51,7 +51,7 @@ def _line(done: int, total: int, what: str, seconds: float) -> str:
     rate = done / seconds if seconds else 0.0
     left = f", {_duration((total - done) / rate)} left" if rate and done < total else ""
     drawn = "#" * full + "." * (_BAR_WIDTH - full)
-    return f"[{drawn}] {done:,} of {total:,} {what} ({_speed(rate)}{left})"
+    return f"[{drawn}] {done:,} of {total:,} {what}" + (f" ({_speed(rate)}{left})" if done else "")
 
 
 def _speed(a_second: float) -> str:

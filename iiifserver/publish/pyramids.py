@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -162,7 +162,7 @@ def make_pyramids(
     if not missing:
         return 0
     mistakes = []
-    with nullcontext(workers) if workers else workers_of(config, folder) as staff:
+    with nullcontext(workers) if workers else _workers(config, folder, wanted) as staff:
         outcomes = (progress or Progress()).each(run(missing, staff), len(missing), "pyramids")
         with contextlib.closing(outcomes):  # interrupted: before there are no workers any more
             for name, outcome in outcomes:
@@ -171,6 +171,16 @@ def make_pyramids(
     if mistakes:
         raise InvalidExhibition(mistakes)
     return len(missing)
+
+
+def _workers(
+    config: Config, folder: Path, wanted: Mapping[str, Wanted]
+) -> AbstractContextManager[Workers]:
+    """Have workers that see what they need: the scans, and *folder* if that is where all goes."""
+    if isinstance(config.home, Path):
+        return workers_of(config, folder)
+    scans = Path(os.path.commonpath([scan.path.parent for scan in wanted.values()]))
+    return workers_of(config, scans, written=False)
 
 
 def _job(scan: Wanted, target: Path, form: Form, home: Home) -> Build | Store | Copy | Sent:

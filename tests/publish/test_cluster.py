@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from dask_here import DaskHere, dask_here, wait_until
 from image_sources import picture
+from store_servers import S3
 
 from iiifserver.config import Config
 from iiifserver.edition import pyramid_path
@@ -21,6 +23,7 @@ from iiifserver.publish.cluster import cluster
 from iiifserver.publish.jobs import run, workers_of
 from iiifserver.publish.pyramids import Wanted, make_pyramids
 from iiifserver.sources import identity_of
+from iiifserver.stores import opened
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +158,28 @@ def test_a_cluster_makes_the_pyramids_that_the_pool_makes(
     assert len(names) == 12
     for name in names:
         assert (ours / name).read_bytes() == (theirs / name).read_bytes()
+
+
+def test_a_cluster_puts_into_a_store_what_it_makes(s3: S3, scans: Path, tmp_path: Path) -> None:
+    home = f"{s3.bucket('cluster')}/archive"
+    with dask_here(tmp_path, workers=1) as near:
+        config = Config(
+            data=tmp_path / "scratch",
+            store=home,
+            pyramid_tile=128,
+            executor=near.executor,
+        )
+        assert make_pyramids(wanted(scans), config) == 6
+        assert make_pyramids(wanted(scans), config) == 0
+        (scans / "0.png").unlink()
+        shutil.move(scans, tmp_path / "elsewhere")
+        moved = {f"new-{name}": each for name, each in wanted(tmp_path / "elsewhere").items()}
+        gone = {name: each._replace(path=scans / each.path.name) for name, each in moved.items()}
+        with pytest.raises(ConfigurationError, match=r"worker w0 at .* does not see .*/scans:"):
+            make_pyramids(gone, config)
+    keys = {each.key for each in opened(home).list("pyramids")}
+    assert keys == {f"pyramids/{n}{ending}" for n in range(6) for ending in (".tif", ".tiles")}
+    assert not [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()]
 
 
 def test_workers_that_do_not_see_the_folder_are_named(

@@ -47,9 +47,7 @@ def threads(count: int) -> Executor:
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make pyramids in a thread: starting processes takes longer than these scans."""
-    monkeypatch.setattr(
-        pyramids, "workers_of", lambda config, shared: nullcontext(Workers(1, threads))
-    )
+    monkeypatch.setattr(pyramids, "workers_of", lambda *_, **__: nullcontext(Workers(1, threads)))
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def threads(count: int) -> Executor:
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make pyramids in a thread: starting processes takes longer than these scans."""
     made = pyramids.workers_of
-    monkeypatch.setattr(pyramids, "workers_of", lambda *_: _staff())
+    monkeypatch.setattr(pyramids, "workers_of", lambda *_, **__: _staff())
     assert made
 
 
