@@ -32,7 +32,7 @@ fuzz: $(SETUP)
 	@$(BIN)/python fuzz/pipeline.py --files 2000
 
 bench: $(SETUP)
-	@for program in serving pyramids publishing; do $(BIN)/python bench/$$program.py --save || exit 1; done
+	@for program in serving pyramids publishing viewers indexes; do $(BIN)/python bench/$$program.py --save || exit 1; done
 
 check: $(SETUP)
 	$(BIN)/ruff check .

@@ -1,136 +1,183 @@
 """Pyramids a minute: python bench/pyramids.py [--smoke] [--save]
 
-Ours, made aside, verified and synced, against `tiffsave` of pyvips alone, one process a core, both
-on the same scans in interleaved rounds. Also how memory grows with the size of a scan.
+Ours, made aside, verified and synced, each with its sidecar, against `tiffsave` of pyvips alone
+(`alone.py`), one process a core, on the same scans in interleaved rounds. The same through Dask
+with one worker and with two. And how memory grows with the size of a scan.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import multiprocessing
 import os
-import platform
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pictures
-import pyvips
+from goals import Figure, middle, publish, ratio, save, say, show
 
 from iiifserver.config import Config
+from iiifserver.edition import sidecar_name
 from iiifserver.image.build import build
+from iiifserver.image.containers import describe_page
 from iiifserver.image.form import Form
-from iiifserver.publish.jobs import cores
+from iiifserver.image.storing import store
+from iiifserver.publish.jobs import Workers, cores
 from iiifserver.publish.pyramids import Wanted, make_pyramids
 from iiifserver.sources import identity_of
 
-RESULTS = Path(__file__).parent / "results"
+ALONE = Path(__file__).with_name("alone.py")
 FORM = Form()
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--smoke", action="store_true", help="a short run that proves it works")
-    options.add_argument("--save", action="store_true", help="write bench/results/pyramids-DATE")
+    options.add_argument(
+        "--save", action="store_true", help="write bench/results/pyramids-DATE, README"
+    )
+    options.add_argument("--only", action="append", default=[], help="rates, cluster or memory")
     options.add_argument("--weigh", metavar="SCAN", type=Path, help=argparse.SUPPRESS)
     asked = options.parse_args()
     if asked.weigh:
         print(json.dumps(weighed(asked.weigh)))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        figures = {
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "machine": f"{platform.system()} {platform.machine()}, {cores()} cores",
-            "load before": os.getloadavg()[0],
-            **rates(Path(folder), *((4, 1) if asked.smoke else (24, 3))),
-            **memory(Path(folder), (12, 24) if asked.smoke else (12, 48, 192)),
+    load_before = os.getloadavg()[0]
+    count, rounds = (4, 1) if asked.smoke else (40, 5)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        scans = _scans(folder / "scans", count)
+        parts = {
+            "rates": lambda: rates(scans, folder, rounds),
+            "cluster": lambda: scaling(scans, folder, min(rounds, 3)),
+            "memory": lambda: memory(folder, (12, 24) if asked.smoke else (12, 48, 192)),
         }
-    for name, value in figures.items():
-        print(f"{name:56} {value}")
+        figures: list[Figure] = []
+        for part, measure in parts.items():
+            if not asked.only or part in asked.only:
+                say(part)
+                figures += measure()
+    show(figures)
     if asked.save:
-        path = RESULTS / f"pyramids-{figures['date'][:10]}.json"
-        path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        notes = {"load before": load_before, "load after": os.getloadavg()[0]}
+        path = save("pyramids", figures, notes)
+        publish("pyramids", figures, path)
+        say(f"written: {path}")
 
 
-def plain(scan: Path, target: Path) -> None:
-    """Make a pyramid as one would with pyvips alone."""
-    pyvips.cache_set_max(0)
-    pyvips.Image.new_from_file(str(scan), access="sequential").tiffsave(
-        str(target),
-        compression="jpeg",
-        Q=FORM.quality,
-        tile=True,
-        tile_width=FORM.tile,
-        tile_height=FORM.tile,
-        pyramid=True,
-        keep="none",
-    )
+def _scans(folder: Path, count: int) -> list[Path]:
+    """Return so many copies of a scan of 14 MP."""
+    first = pictures.jpeg(folder / "0.jpg", 4409, 3203, seed=1)
+    for number in range(1, count):
+        shutil.copy(first, folder / f"{number}.jpg")
+    return sorted(folder.iterdir())
 
 
-def plainly(scans: list[Path], folder: Path) -> float:
-    """Return the seconds that pyvips alone takes, in one process a core."""
-    os.environ["VIPS_CONCURRENCY"] = "1"
-    folder.mkdir()
-    started = time.monotonic()
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(cores(), mp_context=context) as pool:
-        list(pool.map(plain, scans, [folder / f"{scan.stem}.tif" for scan in scans]))
-    seconds = time.monotonic() - started
+def plainly(scans: list[Path], folder: Path) -> tuple[float, float]:
+    """Return the seconds that pyvips alone takes, and the CPU seconds of one scan."""
+    command = [sys.executable, ALONE, scans[0].parent, folder, str(cores())]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     shutil.rmtree(folder)
-    return seconds
+    seconds, cpu_s = json.loads(done.stdout)
+    return seconds, cpu_s
 
 
-def ours(scans: list[Path], folder: Path) -> float:
+def ours(scans: list[Path], folder: Path, workers: Workers | None = None) -> float:
     """Return the seconds that a publication takes for its pyramids."""
     wanted = {
         f"{scan.stem}.tif": Wanted(scan.name, scan, 0, identity_of(scan.stat())) for scan in scans
     }
     started = time.monotonic()
-    make_pyramids(wanted, Config(data=folder))
+    make_pyramids(wanted, Config(data=folder), workers=workers)
     seconds = time.monotonic() - started
-    shutil.rmtree(folder)
+    shutil.rmtree(folder / "pyramids")
     return seconds
 
 
-def rates(folder: Path, count: int, rounds: int) -> dict[str, object]:
-    """Return pyramids a minute of both, each in its best round."""
-    pictures.jpeg(folder / "0.jpg", 4409, 3203, seed=1)
-    scans = [folder / f"{number}.jpg" for number in range(count)]
-    for scan in scans[1:]:
-        shutil.copy(scans[0], scan)
-    times = {ours: [], plainly: []}
+def rates(scans: list[Path], folder: Path, rounds: int) -> list[Figure]:
+    """Return pyramids a minute of both, and what a scan costs in which step."""
+    us: list[float] = []
+    them: list[float] = []
     for _ in range(rounds):
-        for way, taken in times.items():
-            taken.append(way(scans, folder / "made"))
-    per_minute = {way: round(60 * count / min(taken)) for way, taken in times.items()}
-    return {
-        "scans of 14 MP": count,
-        "ours, pyramids a minute": per_minute[ours],
-        "pyvips alone, pyramids a minute": per_minute[plainly],
-        "ours / pyvips alone": round(per_minute[ours] / per_minute[plainly], 2),
-        "the same, median of rounds": round(
-            statistics.median(times[plainly]) / statistics.median(times[ours]), 2
-        ),
-    }
+        us.append(ours(scans, folder / "made"))
+        them.append(plainly(scans, folder / "alone")[0])
+    minutes = [60 * len(scans) / seconds for seconds in us]
+    theirs = [60 * len(scans) / seconds for seconds in them]
+    return [
+        middle("pyramids of 14 MP a minute", minutes, ""),
+        middle("pyvips alone, pyramids a minute", theirs, ""),
+        ratio("pyramids a minute: of pyvips alone", minutes, theirs, goal=0.9, better="more"),
+        *_steps(scans[0], folder),
+    ]
 
 
-def memory(folder: Path, megapixels: tuple[int, ...]) -> dict[str, object]:
+def _steps(scan: Path, folder: Path) -> list[Figure]:
+    """Return the CPU of one pyramid and of its sidecar, in a process that is warm."""
+    target = folder / "steps" / "p.tif"
+    times: dict[str, list[float]] = {"pyramid, verified": [], "sidecar": []}
+    for _ in range(6):
+        began = time.process_time()
+        build(scan, 0, identity_of(scan.stat()), target, FORM)
+        built = time.process_time()
+        sidecar = target.with_name(sidecar_name(target.name))
+        store(target, describe_page(target), target.name, sidecar, FORM)
+        times["pyramid, verified"].append(1000 * (built - began))
+        times["sidecar"].append(1000 * (time.process_time() - built))
+    alone = [1000 * plainly([scan, scan], folder / "alone")[1]]
+    return [
+        *(middle(f"CPU of one: {what}", each[1:], "ms") for what, each in times.items()),
+        middle("CPU of one: pyvips alone", alone, "ms"),
+    ]
+
+
+def scaling(scans: list[Path], folder: Path, rounds: int) -> list[Figure]:
+    """Return pyramids a minute by one worker of a Dask cluster, and by two."""
+    import distributed
+
+    from iiifserver.publish.cluster import cluster
+
+    minutes: dict[int, list[float]] = {1: [], 2: []}
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+    ) as here:
+        for _ in range(rounds):
+            for count, found in minutes.items():
+                here.scale(count)
+                client = here.get_client()
+                client.wait_for_workers(count)
+                while len(client.nthreads()) != count:
+                    time.sleep(0.1)
+                executor = here.scheduler_address.replace("tcp://", "dask://")
+                data = folder / "dask"
+                with cluster(Config(data=data, executor=executor), data) as workers:
+                    ours(scans[: 2 * count], data, workers)  # its processes are started by this
+                    found.append(60 * len(scans) / ours(scans, data, workers))
+                client.close()
+    return [
+        middle("through Dask, one worker, pyramids a minute", minutes[1], ""),
+        middle("through Dask, two workers, pyramids a minute", minutes[2], ""),
+        ratio("two workers of Dask: of one", minutes[2], minutes[1]),
+    ]
+
+
+def memory(folder: Path, megapixels: tuple[int, ...]) -> list[Figure]:
     """Return what one process takes at most for scans of one width and growing height."""
-    found: dict[str, object] = {}
+    found: list[Figure] = []
     for number in megapixels:
         scan = folder / f"tall-{number}.jpg"
         pictures.jpeg(scan, 8000, number * 125, seed=number)
         command = [sys.executable, __file__, "--weigh", str(scan)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found[f"8000 wide, {number} MP: seconds, peak MB with the file"] = json.loads(done.stdout)
+        seconds, peak = json.loads(done.stdout)
+        found += [
+            Figure(f"one of {number} MP, 8,000 wide", seconds, "s"),
+            Figure("the same, memory at most, the file in it", peak, "MB"),
+        ]
     return found
 
 

@@ -7,6 +7,7 @@ one plane, upright. Profiles are not looked at here.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from itertools import islice
 from typing import IO, NamedTuple
 
@@ -48,7 +49,8 @@ class Places:
 
     def __init__(self, file: IO[bytes], header: Header) -> None:
         self._header = header
-        self._tiles = [_tiles(file, header, level) for level in header.levels]
+        pages = _pages(file, header)
+        self._tiles = [_tiles(file, header, level, pages) for level in header.levels]
 
     def find(self, number: int, box: Box) -> Found | None:
         """Return the tile of level *number* that has all of *box*; None if none or several have."""
@@ -66,13 +68,13 @@ class Places:
         return Found(inside, whole, sent)
 
 
-def _tiles(file: IO[bytes], header: Header, level: Level) -> _Tiles | None:
+def _tiles(
+    file: IO[bytes], header: Header, level: Level, pages: Sequence[Directory]
+) -> _Tiles | None:
     """Return the tiles of a level, None where none of them can be sent."""
-    if (header.format, header.orientation, header.bits, header.alpha) != ("tiff", 1, 8, False):
+    if not pages or not level.tile_width:
         return None
-    if not level.tile_width:
-        return None
-    tags = _directory(file, level)
+    tags = _directory(pages, level)
     samples, photometric = tags.integer(277, 1), tags.integer(262, 1)
     known = photometric in {1: (_GRAY,), 3: (_RGB, _YCBCR)}.get(samples, ())
     usual = (tags.integer(284, 1), tags.integer(266, 1)) == (1, 1)  # one plane, order of bits
@@ -94,13 +96,21 @@ def _tiles(file: IO[bytes], header: Header, level: Level) -> _Tiles | None:
     return kind(file, offsets, lengths, coding)
 
 
-def _directory(file: IO[bytes], level: Level) -> Directory:
-    """Return the tags of a level."""
+def _pages(file: IO[bytes], header: Header) -> list[Directory]:
+    """Return the directories up to the last that is a level; none if no tile can be sent."""
+    if (header.format, header.orientation, header.bits, header.alpha) != ("tiff", 1, 8, False):
+        return []
     descriptor = file.fileno()
     window = Window(
         lambda offset, length: os.pread(descriptor, length, offset), os.fstat(descriptor).st_size
     )
-    page = next(islice(read_directories(window, level.page + 1), level.page, None))
+    count = 1 + max(level.page for level in header.levels)
+    return list(islice(read_directories(window, count), count))
+
+
+def _directory(pages: Sequence[Directory], level: Level) -> Directory:
+    """Return the tags of a level."""
+    page = pages[level.page]
     if level.subifd < 0:
         return page
     return next(islice(read_subdirectories(page, 330), level.subifd, None))
