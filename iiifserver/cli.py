@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from . import config as configuration
 from .errors import IiifServerError
 
 DEFAULT_PORT = 8182
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 class _Commands(click.Group):
@@ -24,6 +26,11 @@ class _Commands(click.Group):
             return super().invoke(context)
         except IiifServerError as error:
             click.echo(f"iiifserver: {error}", err=True)
+            context.exit(2)
+        except OSError as error:
+            if error.errno not in _DISK:
+                raise
+            click.echo(f"iiifserver: {error.filename or 'a disk'}: {error.strerror}", err=True)
             context.exit(2)
 
 

@@ -6,7 +6,10 @@ within its bounds, and no more than one is held here. Equal records give equal b
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
+import logging
 import math
 import os
 import tempfile
@@ -25,11 +28,14 @@ MOST_PAGES = 1_000
 MOST_BYTES = 256 << 20
 """Of one PDF; a longer one is refused."""
 _MOST_KEPT_BYTES = 1 << 30
+_MOST_SPARE_BYTES = 64 << 20  # beside the newest, which may be in memory
+_NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 _MOST_KEPT = 1_000
 _PIXELS = 1_600
 _PIXELS_AN_INCH, _POINTS_AN_INCH = 150, 72
 _AT_ONCE = 2  # in one process: each occupies a thread that could answer other requests
 _ABANDONED_S = 3_600.0
+_log = logging.getLogger(__name__)
 _FORM = "1"  # raised when the same pictures begin to give another file
 
 
@@ -47,6 +53,8 @@ class Pdfs:
         self._images = images
         self._folder = folder
         self._places = threading.BoundedSemaphore(_AT_ONCE)
+        self._lock = threading.Lock()
+        self._other: tempfile.TemporaryDirectory[str] | None = None
 
     def of(self, title: Mapping[str, Sequence[str]], identifiers: Sequence[str]) -> Pdf:
         """Return the PDF of the pages *identifiers*; its title is the first text of *title*.
@@ -63,12 +71,31 @@ class Pdfs:
         language, texts = next(iter(title.items()), ("none", [""]))
         about = (_FORM, language, "; ".join(texts), *(each.etag for each in planned))
         key = hashlib.sha256(repr(about).encode()).hexdigest()[:32]
-        path = self._folder / f"{key}.pdf"
+        head = _Head("; ".join(texts), language, key)
         try:
-            os.utime(path)  # those that were not asked for lately go first
-        except FileNotFoundError:
-            self._make(path, _Head("; ".join(texts), language, key), planned)
-        return Pdf(path, key)
+            return Pdf(self._kept(self._folder, head, planned, _MOST_KEPT_BYTES), key)
+        except OSError as error:  # a disk that is full, or only to be read
+            return Pdf(self._kept(self._spare(error), head, planned, _MOST_SPARE_BYTES), key)
+
+    def _kept(self, folder: Path, head: _Head, planned: Sequence[Planned], most_bytes: int) -> Path:
+        """Return the path of a PDF in *folder*, where it is or is made now."""
+        path = folder / f"{head.key}.pdf"
+        if path.exists():
+            with contextlib.suppress(OSError):
+                os.utime(path)  # those that were not asked for lately go first
+        else:
+            self._make(path, head, planned, most_bytes)
+        return path
+
+    def _spare(self, error: OSError) -> Path:
+        """Return another folder, which ends with this process, where *error* is no accident."""
+        if error.errno not in _NO_PLACE:
+            raise error
+        with self._lock:
+            if self._other is None:
+                _log.warning("PDFs cannot be kept in %s: %s", self._folder, error.strerror)
+                self._other = tempfile.TemporaryDirectory(prefix="iiifserver-pdf-")
+        return Path(self._other.name)
 
     def _plan(self, identifier: str) -> Planned:
         limits = self._images.limits
@@ -76,32 +103,33 @@ class Pdfs:
         request = ImageRequest.parse(3, "full", f"!{side},{side}", "0", "default.jpg")
         return self._images.plan(identifier, request)
 
-    def _make(self, path: Path, head: _Head, planned: Sequence[Planned]) -> None:
+    def _make(self, path: Path, head: _Head, planned: Sequence[Planned], most_bytes: int) -> None:
         if not self._places.acquire(blocking=False):
             raise Busy("other PDFs are being made at this moment")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._folder, prefix=".aside-")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".aside-")
             try:
                 with os.fdopen(handle, "wb") as file:
                     _write(file, head, len(planned), map(self._images.render, planned))
                 Path(name).replace(path)
             finally:
                 Path(name).unlink(missing_ok=True)
-            self._bound(path)
+            _bound(path, most_bytes)
         finally:
             self._places.release()
 
-    def _bound(self, newest: Path) -> None:
-        """Delete what was asked for longest ago until what is kept is within its bounds."""
-        kept = sorted(_ages(self._folder), reverse=True)
-        total = 0
-        for number, (used_at, size_bytes, path) in enumerate(kept):
-            total += size_bytes
-            beyond = number >= _MOST_KEPT or total > _MOST_KEPT_BYTES
-            in_work = path.suffix != ".pdf" and used_at > time.time() - _ABANDONED_S
-            if (beyond or path.suffix != ".pdf") and not in_work and path != newest:
-                path.unlink(missing_ok=True)
+
+def _bound(newest: Path, most_bytes: int) -> None:
+    """Delete what was asked for longest ago until what is kept is within its bounds."""
+    kept = sorted(_ages(newest.parent), reverse=True)
+    total = 0
+    for number, (used_at, size_bytes, path) in enumerate(kept):
+        total += size_bytes
+        beyond = number >= _MOST_KEPT or total > most_bytes
+        in_work = path.suffix != ".pdf" and used_at > time.time() - _ABANDONED_S
+        if (beyond or path.suffix != ".pdf") and not in_work and path != newest:
+            path.unlink(missing_ok=True)
 
 
 def _ages(folder: Path) -> Iterator[tuple[float, int, Path]]:

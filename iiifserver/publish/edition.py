@@ -284,11 +284,14 @@ def relink(home: Home, base_url: str, *, follows_server: bool, write: Write | No
     Raises:
         ConfigurationError: nothing is published.
     """
-    store = Store(home, write)
+    store, wanted = Store(home, write), (base_url, follows_server)
+    edition = current(home)
+    if (edition.base_url, edition.follows_server) == wanted:
+        return False  # without a lock, which a node that only reads could not take
     with writing(home):
         while True:
             edition = current(home)
-            if (edition.base_url, edition.follows_server) == (base_url, follows_server):
+            if (edition.base_url, edition.follows_server) == wanted:
                 return False
             index = _moved(read_index(home, edition.number), base_url, follows_server, store)
             if store.switch_from(edition.number, index):
