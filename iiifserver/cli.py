@@ -293,7 +293,7 @@ def pyramids(sheets: Path | None, images: Path | None, folder: Path | None, **wh
         return
     from .publish.ahead import make_ahead
 
-    done = make_ahead(_serving(folder, **where))
+    done = make_ahead(operators.serving(folder, **where))
     click.echo(f"{done.ready:,} pictures are ready")
     if done.left:
         click.echo(f"{done.left:,} are left: they do not fit into folder_pyramids_mib")
@@ -366,7 +366,7 @@ def purge(
 
     if everything == bool(identifiers):
         raise click.UsageError("name images, or say --all")
-    config = _serving(folder, **where)
+    config = operators.serving(folder, **where)
     if everything:
         click.echo(f"{purge_all(config)} files deleted")
         return
@@ -374,21 +374,13 @@ def purge(
         click.echo(f"{identifier}: {count} files deleted" if count else f"{identifier}: none kept")
 
 
-for _command in (operators.config_command, operators.restore, operators.upgrade):
+for _command in (
+    operators.config_command,
+    operators.inspect,
+    operators.restore,
+    operators.upgrade,
+):
     main.add_command(_command)
-
-
-def _serving(
-    folder: Path | None, config_file: Path | None = None, **settings: Any
-) -> configuration.Config:
-    """Return the settings under which `serve FOLDER` or `serve` runs."""
-    from .server import user_folder
-
-    settings["folder"] = str(folder.resolve()) if folder else None
-    config = configuration.load(config_file, **settings)
-    if not config.folder:
-        return config
-    return configuration.load(config_file, defaults={"data": user_folder("folders")}, **settings)
 
 
 def _tell_changes(folder: Path, images: Path | None, **where: Any) -> None:

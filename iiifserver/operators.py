@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import click
 import orjson
 
 from . import config as configuration
-from .errors import ConfigurationError, masked
+from .errors import ConfigurationError, RequestError, masked
 
 _MOST_SHOWN = 20
 _CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_")
@@ -111,6 +112,65 @@ def restore(
             f"edition {number} is whole" + (", and finds its scans there" if changed else "")
         )
     context.exit(int(bool(done.missing)))
+
+
+@click.command()
+@click.argument("name", metavar="FILE|IDENTIFIER")
+@click.option("--fix", is_flag=True, help="Make what it lacks to be served fast.")
+@FOLDER
+@JSON
+@DATA
+@CONFIG
+def inspect(
+    name: str,
+    fix: bool,
+    folder: Path | None,
+    for_machines: bool,
+    data: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Tell what an image is, how fast it will be served and why, and what to do.
+
+    A tile and an overview are really served, and timed. Without --folder IDENTIFIER is one of what
+    is published.
+    """
+    from . import inspect as looking
+
+    config = serving(folder, config_file, data=data)
+    try:
+        done = looking.fix(name, config) if fix else ""
+        found = looking.inspect(name, config)
+    except RequestError as error:
+        raise click.ClickException(f"{name}: {error}") from error
+    if for_machines:
+        echo_json({"fixed": done or None, **asdict(found)})
+        return
+    if done:
+        click.echo(done)
+    click.echo(f"{found.identifier}  {found.file}")
+    for fact, value in found.facts.items():
+        shown = ", ".join(value) if isinstance(value, list) else value
+        click.echo(f"  {fact:20} {shown}")
+    for each in found.served:
+        click.echo(f"{each.what}: {each.measured_ms} ms, {each.size_bytes:,} bytes, {each.request}")
+        click.echo(f"  {each.way}: {each.reason}")
+        if each.foreseen_ms:
+            click.echo(f"  foreseen {each.foreseen_ms} ms of a render process")
+    for each_advice in found.advice:
+        click.echo(f"do: {each_advice}")
+
+
+def serving(
+    folder: Path | None, config_file: Path | None = None, **settings: Any
+) -> configuration.Config:
+    """Return the settings under which `serve FOLDER` or `serve` runs."""
+    from .server import user_folder
+
+    settings["folder"] = str(folder.resolve()) if folder else None
+    config = configuration.load(config_file, **settings)
+    if not config.folder:
+        return config
+    return configuration.load(config_file, defaults={"data": user_folder("folders")}, **settings)
 
 
 def defaults_of(folder: Path | None) -> dict[str, Any]:

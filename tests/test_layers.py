@@ -28,7 +28,7 @@ LAYERS = {
     ],
     2: ["stores", "sources", "cache", "near", "edition", "upgrading"],
     3: ["image", "pdf"],
-    4: ["publish", "inspect"],
+    4: ["publish", "inspect", "doctor"],
     5: ["web", "server", "watchdog", "cli", "operators"],
 }
 HOMES = {
