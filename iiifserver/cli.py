@@ -117,7 +117,7 @@ def serve(folder: Path | None, data: Path | None, config_file: Path | None, **li
 
     What is published is read from --data, which is the setting `data` if it is not given.
     """
-    from .server import address, run, settle, user_folder
+    from .server import address, linked_apart, run, settle, user_folder
 
     name = str(folder.resolve()) if folder else None
     environment = dict(os.environ)  # as it is before the server adds its own
@@ -133,7 +133,8 @@ def serve(folder: Path | None, data: Path | None, config_file: Path | None, **li
     from .publish.publication import linked
 
     listen |= {"port": settle(listen["host"], listen["port"])}
-    config, said = linked(config, address(listen["host"], listen["port"]))
+    link = linked_apart if config.store else linked
+    config, said = link(config, address(listen["host"], listen["port"]))
     if said:
         click.echo(said)
     run(config, **listen, reread=read)

@@ -18,13 +18,15 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from . import config as configuration
 from . import metrics, watchdog
 from .config import Config
 from .errors import ConfigurationError, IiifServerError
 from .image import broker
+
+T = TypeVar("T")
 
 THREADS = "IIIF_THREADS"
 """Environment variable: the threads of a web worker, for all that does not stand ready."""
@@ -74,8 +76,22 @@ def publish_apart(exhibition: Path, images: Path, config: Config) -> str:
     """Publish in a process of its own and return what it says: this one stays small."""
     from .publish.publication import publish
 
+    return _apart_from_here(publish, exhibition, images, config)
+
+
+def linked_apart(config: Config, listening: str) -> tuple[Config, str | None]:
+    """Return what `linked` does, from a process of its own.
+
+    A store's client does not survive a fork: this process forks the workers and must not have one.
+    """
+    from .publish.publication import linked
+
+    return _apart_from_here(linked, config, listening)
+
+
+def _apart_from_here(work: Callable[..., T], *arguments: object) -> T:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(publish, exhibition, images, config).result()
+        return pool.submit(work, *arguments).result()
 
 
 def run(

@@ -33,7 +33,7 @@ COMPOSE = next(
     (str(each / "docker-compose") for each in PLACES if (each / "docker-compose").is_file()),
     shutil.which("docker-compose"),
 )
-ONCE = {"publish"}
+ONCE = {"publish", "bucket"}
 MOST_MEMORY = 8 << 30
 
 Service = dict[str, Any]
@@ -153,8 +153,24 @@ def test_nobody_else_reaches_a_port_unless_that_is_said(everything: dict[str, Se
 
 
 def test_no_secret_stands_in_the_file(everything: dict[str, Service]) -> None:
-    names = {key for service in everything.values() for key in service.get("environment", {})}
-    assert [name for name in names if re.search("SECRET|PASSWORD|TOKEN|KEY", name)] == []
+    secret = re.compile("SECRET|PASSWORD|TOKEN|ACCESS_KEY")
+    for name, service in everything.items():
+        for key, value in service.get("environment", {}).items():
+            assert value is None or not secret.search(key), name
+    text = FILE.read_text(encoding="utf-8")
+    given = re.findall(r"\w*(?:SECRET|PASSWORD|TOKEN)\w*[=:] *(\S+)", text)
+    assert [value for value in given if not value.startswith(("-", "?", '"$$'))] == []
+
+
+def test_keys_of_the_environment_reach_those_who_need_them() -> None:
+    found = services("scale", "store", "dask", AWS_SECRET_ACCESS_KEY="k", STORE="s3://iiif")
+    having = {
+        name
+        for name, service in found.items()
+        if service.get("environment", {}).get("AWS_SECRET_ACCESS_KEY") == "k"
+    }
+    assert having == {"publish", "node", "worker", "store", "bucket"}
+    assert load(environment=found["node"]["environment"]).store == "s3://iiif"
 
 
 def test_health_is_asked_for_wherever_something_runs_on(everything: dict[str, Service]) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -137,3 +138,14 @@ def test_a_server_without_an_edition_says_what_to_do(tmp_path):
     assert "nothing is published in" in done.stderr
     assert "iiifserver publish FOLDER" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_what_lies_in_a_bucket_is_served_by_every_worker(tmp_path, s3):
+    small, store = Small(tmp_path), f"{s3.bucket('served-by-workers')}/editions"
+    small.publish(store=store, base_url="http://127.0.0.1:8182")
+    settings = tmp_path / "settings.toml"
+    settings.write_text(f'store = "{store}"\n')
+    with running(tmp_path / "caches", "--config", str(settings)) as (address, _):
+        for _ in range(8):  # a connection each: both workers have some
+            with urllib.request.urlopen(f"{address}/presentation/3/a1/manifest") as answer:
+                assert title_of(answer.read()) == "Record a1"
