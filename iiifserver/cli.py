@@ -377,6 +377,7 @@ def purge(
 
 for _command in (
     operators.config_command,
+    operators.doctor,
     operators.inspect,
     operators.restore,
     operators.upgrade,

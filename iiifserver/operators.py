@@ -160,6 +160,43 @@ def inspect(
         click.echo(f"do: {each_advice}")
 
 
+@click.command()
+@FOLDER
+@JSON
+@DATA
+@CONFIG
+@click.pass_context
+def doctor(
+    context: click.Context,
+    folder: Path | None,
+    for_machines: bool,
+    data: Path | None,
+    config_file: Path | None,
+) -> None:
+    """Tell whether all is well for a server: what was looked at, what was found, what to do.
+
+    Ends with 1 if something is so that a server cannot run well.
+    """
+    from .doctor import Check, examine
+    from .server import machine
+
+    found = []
+    try:
+        checks = examine(serving(folder, config_file, data=data), *machine())
+    except ConfigurationError as error:
+        checks = iter([Check("settings", "fail", str(error), "mend what is named")])
+    for check in checks:
+        found.append(check)
+        if not for_machines:
+            click.echo(f"{check.state:4} {check.name}: {check.said}")
+            if check.do:
+                click.echo(f"     do: {check.do}")
+    failed = any(check.state == "fail" for check in found)
+    if for_machines:
+        echo_json({"well": not failed, "checks": [asdict(check) for check in found]})
+    context.exit(int(failed))
+
+
 def serving(
     folder: Path | None, config_file: Path | None = None, **settings: Any
 ) -> configuration.Config:

@@ -178,9 +178,19 @@ def sensible_workers(cores: float, memory_bytes: int, limits: Path = _LIMITS) ->
     ]
     if len(quota) == 2 and all(word.isdigit() for word in quota):
         cores = min(cores, int(quota[0]) / int(quota[1]))
-    most = _words(limits / "memory.max") or _words(limits / "memory/memory.limit_in_bytes")
-    memory_bytes = min([memory_bytes, *(int(word) for word in most if word.isdigit())])
+    memory_bytes = _allowed_bytes(memory_bytes, limits)
     return max(1, min(int(cores), _MOST_WORKERS, memory_bytes // _WORKER_BYTES))
+
+
+def machine() -> tuple[int, int]:
+    """Return how many web workers would be started here, and the bytes of memory for all."""
+    memory_bytes = _memory_bytes()
+    return sensible_workers(_cores(), memory_bytes), _allowed_bytes(memory_bytes, _LIMITS)
+
+
+def _allowed_bytes(memory_bytes: int, limits: Path) -> int:
+    most = _words(limits / "memory.max") or _words(limits / "memory/memory.limit_in_bytes")
+    return min([memory_bytes, *(int(word) for word in most if word.isdigit())])
 
 
 def _most_connections() -> int:

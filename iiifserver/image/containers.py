@@ -203,3 +203,12 @@ def _heic(path: Path) -> Iterator[Any]:
         yield pi_heif.open_heif(path)
     except (OSError, ValueError, RuntimeError, SyntaxError) as error:
         raise BrokenSource(f"the HEIC cannot be decoded: {error}") from error
+
+
+def libraries() -> Iterator[tuple[str, str]]:
+    """Yield the names and versions of the libraries for PDF and HEIC."""
+    import pi_heif
+    import pypdfium2
+
+    yield "pdfium", str(pypdfium2.version.PDFIUM_INFO)
+    yield "libheif", str(pi_heif.libheif_version())

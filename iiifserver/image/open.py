@@ -372,3 +372,12 @@ def _library_path() -> str | None:
         *package.glob(".dylibs/libopenjp2*.dylib"),
     )
     return str(bundled[0]) if bundled else find_library("openjp2")
+
+
+def openjpeg_version() -> str:
+    """Return the version of the OpenJPEG that reads JPEG 2000.
+
+    Raises:
+        BrokenSource: there is none.
+    """
+    return str(_openjpeg().version())
