@@ -10,10 +10,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -128,6 +130,41 @@ def _started(folder: Path, *arguments: str | Path, **settings: str) -> Node:
     return Node(port, folder / "log", process)
 
 
+class Changing(ThreadingHTTPServer):
+    """A server whose one answer changes; it says for how long that may be kept."""
+
+    body: bytes
+    cache_control: str
+
+
+class _Answering(BaseHTTPRequestHandler):
+    server: Changing
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.server.body)))
+        self.send_header("Cache-Control", self.server.cache_control)
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def changing(body: bytes, cache_control: str) -> Iterator[Changing]:
+    """Run a server that answers *body* until it is given another one."""
+    with Changing(("127.0.0.1", 0), _Answering) as server:
+        server.body, server.cache_control = body, cache_control
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            serving.join()
+
+
 @dataclass
 class Front:
     """nginx, its address, and where it keeps what it keeps."""
@@ -212,7 +249,8 @@ def published(folder: Path, **settings: str) -> Iterator[Site]:
     port = free_port()
     small = Small(folder / "small")
     small.publish(base_url=f"http://127.0.0.1:{port}")
-    settings = {"data": str(small.data), "base_url": f"http://127.0.0.1:{port}", **settings}
+    settings |= {"data": str(small.data), "base_url": f"http://127.0.0.1:{port}"}
+    settings |= {"trusted_proxies": "127.0.0.1"}
     with (
         running(2, folder, **settings) as nodes,
         front(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import brotli
 import pytest
-from fronts import Front, Site, ask, free_port, front, running
+from fronts import Front, Site, ask, changing, free_port, front, running
 from small_exhibition import png
 
 TILE = "/iiif/3/a1-1/0,0,60,80/60,80/0/default.jpg"
@@ -265,12 +265,11 @@ def test_what_a_client_says_of_itself_changes_no_id(folder_front: Front) -> None
 def strict_front(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     """A front that lets nobody ask twice within a minute beyond what comes at once."""
     slow = {"rate=200r/s": "rate=1r/m", "rate=5r/s": "rate=1r/m", "burst=2000": "burst=120"}
-    nobody = {"127.0.0.0/8 1;": ""}
     with front(
         tmp_path_factory.mktemp("strict") / "front",
         free_port(),
         [each.port for each in site.nodes],
-        replaced={"limits.conf": slow, "operators.conf": nobody},
+        replaced={"limits.conf": slow},
     ) as shown:
         yield shown
 
@@ -328,10 +327,35 @@ def test_crawlers_of_one_name_share_what_they_may_ask(site: Site, tmp_path: Path
     assert statuses == [200] * 4 + [429] * 2 + [200, 200]
 
 
-def test_what_operators_read_is_not_for_everybody(strict_front: Front, site: Site) -> None:
-    for path in ("/metrics", "/ready", "/archive/metrics", "/%6Detrics", "/metrics/"):
-        assert strict_front.get(path).status in (403, 429)
-    assert site.front.get("/metrics").status != 403
+@pytest.fixture(scope="module")
+def front_of_others(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    """A front for which we are no operators."""
+    with front(
+        tmp_path_factory.mktemp("others") / "front",
+        free_port(),
+        [each.port for each in site.nodes],
+        replaced={"operators.conf": {"127.0.0.0/8 1;": ""}},
+    ) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "path", ["/metrics", "/ready", "/archive/metrics", "/%6Detrics", "/metrics/"]
+)
+def test_what_operators_read_is_not_for_everybody(front_of_others: Front, path: str) -> None:
+    answer = front_of_others.get(path)
+    assert (answer.status, answer.document()["title"]) == (403, "Forbidden")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/ready"])
+def test_operators_read_it_through_the_front(site: Site, path: str) -> None:
+    assert (site.front.get(path).status, site.front.get(path).cache) == (200, None)
+
+
+def test_only_operators_ask_past_the_cache(front_of_others: Front) -> None:
+    path = "/iiif/3/a2-2/0,0,50,50/25,25/0/default.jpg"
+    front_of_others.get(path)
+    assert front_of_others.get(path, cache_control="no-cache").cache == "HIT"
 
 
 def test_lines_in_the_log_name_no_reader(site: Site) -> None:
@@ -342,6 +366,29 @@ def test_lines_in_the_log_name_no_reader(site: Site) -> None:
     lines = [json.loads(line) for line in text.splitlines()]
     assert {line["client"] for line in lines} == {"127.0.0.0"}
     assert "secret" not in text
+
+
+# -- when what is kept is old
+
+
+def test_the_old_is_answered_at_once_while_the_new_is_asked_for(
+    nginx: None, tmp_path: Path
+) -> None:
+    with (
+        changing(b"old", "public, max-age=1, stale-while-revalidate=600") as node,
+        front(tmp_path / "front", free_port(), [node.server_port]) as shown,
+    ):
+        assert (shown.get("/x").body, shown.get("/x").cache) == (b"old", "HIT")
+        node.body = b"new"
+        until = time.monotonic() + DEADLINE_S
+        while (answer := shown.get("/x")).cache == "HIT":
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        # whoever comes first after that second waits for nothing
+        assert (answer.body, answer.cache) == (b"old", "STALE")
+        while shown.get("/x").body != b"new":
+            assert time.monotonic() < until
+            time.sleep(0.1)
 
 
 # -- when nodes are gone
