@@ -68,7 +68,6 @@ def add_views(pages: Blueprint, site: Site) -> None:
         response = Response(orjson.dumps(_oembed(site)), content_type="application/json")
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-        response.headers["X-Content-Type-Options"] = "nosniff"
         return packed(response)
 
 

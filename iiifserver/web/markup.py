@@ -26,6 +26,7 @@ def marked_up(text: str) -> Markup:
         tags=_TAGS,
         attributes=_ATTRIBUTES,
         url_schemes=_SCHEMES,
+        url_relative="deny",
         link_rel="external noopener",
     )
     if not cleaned:

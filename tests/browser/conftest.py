@@ -18,6 +18,7 @@ from inspection import COUNT_SHIFTS
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, sync_playwright
 from serving import in_pieces, running, shared, somebody_else
+from strange import publish_in
 from watch import Watch, WatchElsewhere
 
 from iiifserver.web.assets import Assets
@@ -116,6 +117,14 @@ def scans(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         ImageDraw.Draw(picture).ellipse((700, 200, 1900, 1400), fill="white")
         picture.save(folder / name)
     with running("serve", folder, "--data", tmp_path_factory.mktemp("data")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def strange(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an exhibition whose texts are attacks."""
+    data = publish_in(tmp_path_factory.mktemp("strange"))
+    with running("serve", "--data", data) as address:
         yield address
 
 

@@ -52,6 +52,11 @@ def test_a_sitemap_names_every_page_in_every_language(ask):
         }
 
 
+@pytest.mark.parametrize("path", ["/sitemap.xml", "/robots.txt"])
+def test_no_browser_takes_a_list_for_something_else(ask, path):
+    assert ask(path).headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_every_page_of_a_sitemap_is_there(ask):
     for address in listed(ask("/sitemap.xml")):
         assert ask(address.removeprefix(BASE_URL)).status_code == 200

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from html.parser import HTMLParser
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from iiifserver.web.markup import marked_up, without_markup
 
@@ -24,6 +28,7 @@ from iiifserver.web.markup import marked_up, without_markup
             '<a href="https://archive.example/" rel="external noopener">a</a>',
         ),
         ('<a href="javascript:alert(1)">a</a>', '<a rel="external noopener">a</a>'),
+        ('<a href="//elsewhere.example/">a</a>', '<a rel="external noopener">a</a>'),
         ('<p lang="ja">草</p>', '<p lang="ja">草</p>'),
     ],
 )
@@ -37,3 +42,45 @@ def test_only_the_html_that_is_allowed_is_shown(text, shown):
 )
 def test_for_machines_only_the_words_are_left(text, plain):
     assert without_markup(text) == plain
+
+
+class Found(HTMLParser):
+    """What a browser would find in a text, but for the text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def harm(self):
+        """Return what may not stand there."""
+        return [
+            (tag, attrs)
+            for tag, attrs in self.found
+            if tag not in ("a", "b", "br", "i", "p", "small", "span", "sub", "sup")
+            or set(attrs) - {"href", "lang", "rel"}
+            or not attrs.get("href", "http:").startswith(("http:", "https:", "mailto:"))
+        ]
+
+
+PIECES = [
+    *("<p>", "</p>", "<a href='", "'>", "</a>", "<svg>", "<math>", "<style>", "</style>", "<!--"),
+    *("-->", "<script>", "</script>", "<img src=x onerror=a()>", "<template>", "<noscript>"),
+    *("javascript:a()", "JaVa\tScRiPt:a()", "&#106;avascript:a()", "data:text/html,<b>", "//x"),
+    *('" onclick="a()', "<b", ">", "<iframe srcdoc='", "<base href=x>", "\x00", "<![CDATA[", "x"),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=12).map("".join))
+def test_nothing_but_allowed_html_comes_out_whatever_goes_in(text):
+    for each in (text, f"<p>{text}</p>", f"<a href='{text}'>a</a>"):
+        assert Found(str(marked_up(each))).harm() == []
+
+
+def test_what_is_nested_very_deep_is_cleaned_like_all_else():
+    deep = "<b>" * 20_000 + "<script>a()</script>" + "</b>" * 20_000
+    assert Found(str(marked_up(deep))).harm() == []
