@@ -16,7 +16,7 @@ import pytest
 from exhibited import Shown
 from inspection import COUNT_SHIFTS
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from serving import in_pieces, running, shared, somebody_else
 from strange import publish_in
 from watch import Watch, WatchElsewhere
@@ -33,7 +33,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-TIMEOUT_MS = 20_000
+TIMEOUT_MS = 30_000
+"""Of whatever is waited for: only what never comes is to fail, on a busy machine too."""
 OTHERS = Path(__file__).parent / "npm" / "node_modules"
 """Programs of others: the accessibility checker and viewers."""
 
@@ -46,6 +47,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no Chromium: apt-get install chromium")
     if "viewers/mirador.js" not in Assets():
         pytest.skip("no viewers: python hatch_build.py")
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield browser

@@ -36,7 +36,7 @@ _THROUGH = """async () => {
     await new Promise(requestAnimationFrame);
   }
 }"""
-_PICTURES_MS = 10_000
+_PICTURES_MS = 30_000
 
 
 def scale_of(response: Response) -> float | None:

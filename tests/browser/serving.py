@@ -113,12 +113,15 @@ class _InPieces(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer as the server does, with its address in documents exchanged for this one."""
-        if self.path == PAINTED:
-            self.painted.set()
-            self.send_response(204)
-            self.end_headers()
-            return
-        own = f"http://{self.headers['Host']}"
+        with contextlib.suppress(ConnectionError):  # of a browser that has gone on
+            if self.path == PAINTED:
+                self.painted.set()
+                self.send_response(204)
+                self.end_headers()
+            else:
+                self._hand_on(f"http://{self.headers['Host']}")
+
+    def _hand_on(self, own: str) -> None:
         asked = urllib.request.Request(self.upstream + self.path, headers={"Accept": "*/*"})
         with urllib.request.urlopen(asked) as answer:
             body, headers = answer.read(), answer.headers

@@ -212,6 +212,16 @@ def _shows_focus(focused):
     }""")
 
 
+@pytest.mark.parametrize(("wish", "moves"), [("reduce", False), ("no-preference", True)])
+def test_nothing_glides_where_the_reader_wants_no_motion(demo, visit, wish, moves):
+    page = visit(demo, KINDS["chapter"].path.format(language="en"), reduced_motion=wish)
+    scrolling = page.evaluate("getComputedStyle(document.documentElement).scrollBehavior")
+    lasting = page.evaluate(
+        "getComputedStyle(document.querySelector('.card img')).transitionDuration"
+    )
+    assert (scrolling, lasting) == (("smooth", "0.3s") if moves else ("auto", "0s"))
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_on_a_telephone_the_tools_stand_in_two_rows(demo, visit, language):
     page = visit(demo, RECORD.format(language=language), 390)
