@@ -26,6 +26,7 @@ from .form import Form
 from .headers import Header
 from .headers.tiff import read_directories
 from .headers.window import Window
+from .open import jp2_profile, read_jp2
 from .plan import Box
 from .render import TURNS, flattened, from_samples, read_level, to_srgb
 
@@ -43,11 +44,18 @@ def _unseen(percent: int) -> None:
 
 
 def build(
-    scan: Path, leaf: int, state: str, target: Path, form: Form, seen: Seen = _unseen
+    scan: Path,
+    leaf: int,
+    state: str,
+    target: Path,
+    form: Form,
+    seen: Seen = _unseen,
+    threads: int = 1,
 ) -> None:
     """Make the pyramid of picture *leaf* of *scan* at *target*, whole or not at all.
 
-    *seen* is told how many percent are done, where there is something to tell.
+    *seen* is told how many percent are done, where there is something to tell. A JPEG 2000 is
+    decoded by so many *threads*.
 
     Raises:
         BrokenSource: the scan cannot be decoded, or is not in *state* (see `identity_of`) any more.
@@ -56,7 +64,11 @@ def build(
     with beside(target) as folder:
         made = folder / "pyramid.tif"
         try:
-            _write(_watched(_pixels(scan, leaf, header, form, folder, seen), seen), made, form)
+            parts = (
+                flattened(to_srgb(part), form.background)
+                for part in _parts(scan, leaf, header, threads)
+            )
+            _write(_watched(_pixels(parts, header, folder, seen), seen), made, form)
             _verify(made, header, form)
         except pyvips.Error as error:
             why = " ".join(str(error).split())[:300].replace(str(scan), scan.name)
@@ -84,9 +96,8 @@ def _is_in(state: str, scan: Path) -> bool:
 # -- from the scan to upright 8-bit samples
 
 
-def _pixels(scan: Path, leaf: int, header: Header, form: Form, folder: Path, seen: Seen) -> Any:
-    """Return the picture as it is shown: upright, gray or sRGB, opaque."""
-    parts = (flattened(to_srgb(part), form.background) for part in _parts(scan, leaf, header))
+def _pixels(parts: Iterator[Any], header: Header, folder: Path, seen: Seen) -> Any:
+    """Return the picture of *parts*, gray or sRGB and opaque, as it is shown: upright."""
     if header.orientation == 1 and header.format not in ("jp2", "pdf", "heic"):
         return next(parts)
     rows = header.levels[0].height
@@ -96,7 +107,7 @@ def _pixels(scan: Path, leaf: int, header: Header, form: Form, folder: Path, see
     return image
 
 
-def _parts(scan: Path, leaf: int, header: Header) -> Iterator[Any]:
+def _parts(scan: Path, leaf: int, header: Header, threads: int) -> Iterator[Any]:
     """Yield the picture as it is stored, in strips where it cannot be read as a stream."""
     level = header.levels[0]
     match header.format:
@@ -105,10 +116,14 @@ def _parts(scan: Path, leaf: int, header: Header) -> Iterator[Any]:
         case "heic":
             yield from_samples(read_heic(scan), heic_profile(scan))
         case "jp2":
+            profile = jp2_profile(scan) if header.profile else None
             rows = max(1, _STRIP_BYTES // (level.width * header.bands * (1 + (header.bits > 8))))
+            if rows > level.tile_height > 0:
+                rows -= rows % level.tile_height  # no tile is decoded twice
             for top in range(0, level.height, rows):
-                height = min(rows, level.height - top)
-                yield read_level(scan, header, 0, Box(0, top, level.width, height))
+                bottom = min(top + rows, level.height)
+                strip = read_jp2(scan, level.page, (0, top, level.width, bottom), threads)
+                yield from_samples(strip, profile)
         case _:
             yield read_level(scan, header, 0, Box(0, 0, level.width, level.height))
 

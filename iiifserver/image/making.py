@@ -7,6 +7,7 @@ again after a process was killed, gets the same files.
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -24,14 +25,27 @@ from .kept import PYRAMID, SIDECAR, Kept
 _SAY_EVERY_S = 3.0
 _BYTES_A_PIXEL = 5  # of samples that are laid down 3, of a pyramid of noise 2
 _EDGES_MS = 500.0  # the edge tiles and thumbnails of a pyramid that has the others
-_BUILD_MS = {"jp2": 280.0, "heic": 80.0, "avif": 60.0, "pdf": 60.0, "webp": 40.0, "png": 30.0}
-_OTHERS_MS = 12.0  # a megapixel, to decode it and to write it with all its halves
+# a megapixel, to decode it and to write it with all its halves
+_BUILD_MS = {
+    "jp2": 280.0,
+    "heic": 80.0,
+    "avif": 60.0,
+    "pdf": 60.0,
+    "webp": 40.0,
+    "png": 30.0,
+    "jpeg": 8.0,
+}
+_OTHERS_MS = 12.0
+_PROGRESSIVE_MS = 25.0
+_MOST_THREADS = 4
 _log = logging.getLogger(__name__)
 
 
 def build_ms(header: Header) -> float:
     """Return the milliseconds of computing that a scan's pyramid takes, at most about."""
     megapixels = header.width * header.height / 1e6
+    if header.format == "jpeg" and not header.streams:
+        return 100 + megapixels * _PROGRESSIVE_MS
     return 100 + megapixels * _BUILD_MS.get(header.format, _OTHERS_MS)
 
 
@@ -162,7 +176,8 @@ class BuildPyramid:
         self._check_room()
         started = time.monotonic()
         pyramid = self.kept.path(self.stem, PYRAMID)
-        build(self.path, self.leaf, self.state, pyramid, self.form, _Progress(self._shown()))
+        seen = _Progress(self._shown())
+        build(self.path, self.leaf, self.state, pyramid, self.form, seen, _threads())
         sidecar = self.kept.path(self.stem, SIDECAR)
         store(pyramid, describe_page(pyramid), self.stem, sidecar, self.form)
         gone = self.kept.make_room(self.stem)
@@ -182,6 +197,11 @@ class BuildPyramid:
             raise BrokenSource(
                 f"{wanted >> 20:,} MiB may be needed on the disk, {free >> 20:,} are free"
             )
+
+
+def _threads() -> int:
+    """Return how many threads may decode: there is one process for all that is made here."""
+    return min(os.cpu_count() or 1, _MOST_THREADS)
 
 
 class _Progress:

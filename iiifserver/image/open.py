@@ -194,12 +194,12 @@ def jp2_profile(path: Path) -> bytes | None:
         return window.take(*place, "the JP2's profile") if place else None
 
 
-def read_jp2(path: Path, level: int, box: tuple[int, int, int, int]) -> Pixels:
+def read_jp2(path: Path, level: int, box: tuple[int, int, int, int], threads: int = 1) -> Pixels:
     """Return the pixels of *box* at resolution *level* of a JPEG 2000 file: rows, columns, bands.
 
     The box (left, top, right, bottom) is in that level's pixels. Only its code-blocks are
-    decoded, by one thread, in strips for which OpenJPEG holds at most 64 MiB. Samples fill
-    their 8 or 16 bits, YCC is made RGB, and the bands are those of the colour, then opacity.
+    decoded, by so many *threads*, in parts for which OpenJPEG holds at most `AREA_BYTES`. Samples
+    fill their 8 or 16 bits, YCC is made RGB, and the bands are those of the colour, then opacity.
 
     Raises:
         BrokenSource: OpenJPEG cannot decode it.
@@ -211,22 +211,35 @@ def read_jp2(path: Path, level: int, box: tuple[int, int, int, int]) -> Pixels:
     left, top, right, bottom = box
     kind: type[np.unsignedinteger[Any]] = np.uint8 if _top(jp2) == 255 else np.uint16
     pixels = np.empty((bottom - top, right - left, jp2.bands), kind)
-    step = _strip_rows(jp2, level, right - left)
-    start = top
-    while start < bottom:
-        end = min(bottom, (start // step + 1) * step)
-        into = pixels[start - top : end - top]
-        _decode(path, jp2, level, (left, start, right, end), into)
-        start = end
+    across, down = _step(jp2, level, right - left)
+    for start, end in _parts(top, bottom, down):
+        for first, last in _parts(left, right, across):
+            into = pixels[start - top : end - top, first - left : last - left]
+            _decode(path, jp2, level, (first, start, last, end), into, threads)
     return pixels
 
 
-def _strip_rows(jp2: Jp2, level: int, columns: int) -> int:
-    """Return the rows to decode at once: whole tiles or code-blocks, so that few are cut."""
-    rows = max(1, AREA_BYTES // (columns * jp2.components * SAMPLE_BYTES))
-    tile = max(1, jp2.tile[1] >> level)
-    unit = tile if tile <= rows else min(128, rows)
-    return rows - rows % unit
+def _step(jp2: Jp2, level: int, columns: int) -> tuple[int, int]:
+    """Return the columns and rows to decode at once: whole tiles or code-blocks, so few are cut.
+
+    OpenJPEG takes a fifth longer for a tile that is decoded in two parts.
+    """
+    most = AREA_BYTES // (jp2.components * SAMPLE_BYTES)
+    wide, high = (max(1, side >> level) for side in jp2.tile)
+    rows = max(1, most // columns)
+    if high <= rows:
+        return columns, rows - rows % high
+    if wide * high <= most:
+        return most // high // wide * wide, high
+    return columns, rows - rows % min(128, rows)
+
+
+def _parts(start: int, end: int, step: int) -> Iterator[tuple[int, int]]:
+    """Yield the parts from *start* to *end*, between multiples of *step*."""
+    while start < end:
+        next_one = min(end, (start // step + 1) * step)
+        yield start, next_one
+        start = next_one
 
 
 def _file_window(path: Path, file: Any) -> Window:
@@ -238,7 +251,14 @@ def _file_window(path: Path, file: Any) -> Window:
     return Window(read, path.stat().st_size)
 
 
-def _decode(path: Path, jp2: Jp2, level: int, box: tuple[int, int, int, int], into: Pixels) -> None:
+def _decode(
+    path: Path,
+    jp2: Jp2,
+    level: int,
+    box: tuple[int, int, int, int],
+    into: Pixels,
+    threads: int,
+) -> None:
     """Write the pixels of *box* to *into*, which has its shape."""
     opj = _openjpeg()
     messages: list[str] = []
@@ -257,7 +277,7 @@ def _decode(path: Path, jp2: Jp2, level: int, box: tuple[int, int, int, int], in
             parameters = opj.set_default_decoder_parameters()
             parameters.cp_reduce = level
             opj.setup_decoder(codec, parameters)
-            opj.codec_set_threads(codec, 0)
+            opj.codec_set_threads(codec, threads if threads > 1 else 0)
             image = opj.read_header(stream, codec)
             stack.callback(opj.image_destroy, image)
             opj.set_decode_area(codec, image, *_on_grid(jp2, level, box))

@@ -254,6 +254,7 @@ def plan_of(source: Source, masters: Masters, region: str) -> Any:
 
 
 LAST = "0,64000,512,512"  # behind all that stands above it
+MIDDLE = "0,40000,512,512"
 
 
 @pytest.mark.parametrize("busy_with", ["", "high.jpg"])
@@ -263,12 +264,21 @@ def test_of_many_slow_pictures_at_a_time_the_first_is_made_and_others_wait_for_t
     served.save("high.jpg", (2_000, 65_000), quality=50)
     served.renderer.busy_with = busy_with
     source = served.source("high.jpg")
-    header, plan = served.masters.header(source), plan_of(source, served.masters, LAST)
+    header, plan = served.masters.header(source), plan_of(source, served.masters, MIDDLE)
     directly = served.masters.directly
     with directly(source, header, plan) as first, directly(source, header, plan) as second:
         assert (first, second) == (True, False)
     assert served.source("high.jpg").path.parent == served.kept
     assert not served.masters._at_work  # nothing is counted any more
+
+
+def test_a_picture_that_is_a_third_of_the_pyramid_s_work_waits_for_it(served: Served) -> None:
+    served.save("high.jpg", (2_000, 65_000), quality=50)
+    source = served.source("high.jpg")
+    header, plan = served.masters.header(source), plan_of(source, served.masters, LAST)
+    with served.masters.directly(source, header, plan) as direct:
+        assert not direct
+    assert served.source("high.jpg").path.parent == served.kept
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,12 @@ from image_sources import KINDS, make, picture
 from PIL import Image, ImageCms, features
 
 from iiifserver.errors import BrokenSource
+from iiifserver.image.headers.jp2 import Jp2
 from iiifserver.image.open import (
     Header,
     _library_path,
     _openjpeg,
+    _step,
     describe,
     identify,
     jp2_profile,
@@ -195,11 +197,36 @@ def test_a_region_of_a_jp2_is_cut_from_the_whole(kind, level, box, files):
     np.testing.assert_array_equal(read_jp2(files[kind], level, box), whole[top:bottom, left:right])
 
 
-def test_a_large_area_of_a_jp2_is_read_in_strips_that_fit(files, monkeypatch):
+@pytest.mark.parametrize("area_bytes", [400_000, 200_000, 20_000])
+def test_a_large_area_of_a_jp2_is_read_in_parts_that_fit(area_bytes, files, monkeypatch):
     path = files["jp2-tiled-lossless"]
-    monkeypatch.setattr("iiifserver.image.open.AREA_BYTES", 400_000)
+    monkeypatch.setattr("iiifserver.image.open.AREA_BYTES", area_bytes)
     pixels = read_jp2(path, 0, (0, 0, WIDTH, HEIGHT))
     np.testing.assert_array_equal(pixels, by_pillow(path, 0))
+
+
+@pytest.mark.parametrize("kind", JP2_KINDS)
+def test_several_threads_give_the_same_pixels_of_a_jp2(kind, files):
+    box = (3, 17, WIDTH, HEIGHT)
+    one, several = (read_jp2(files[kind], 0, box, threads) for threads in (1, 3))
+    np.testing.assert_array_equal(one, several)
+
+
+@pytest.mark.parametrize(
+    ("most", "columns", "rows"),
+    [
+        (1 << 30, 6000, 4096),  # whole rows of tiles
+        (128 << 20, 3072, 1024),  # three tiles of a row
+        (40 << 20, 1024, 1024),
+        (30 << 20, 6000, 128),  # no tile: rows of code-blocks
+    ],
+)
+def test_a_tile_of_a_jp2_is_decoded_in_one_part_where_that_fits(most, columns, rows, monkeypatch):
+    monkeypatch.setattr("iiifserver.image.open.AREA_BYTES", most)
+    tiled = Jp2(
+        True, (0, 0, 6000, 8000), (1024, 1024), (1, 1), 3, 8, 5, False, "rgb", False, None, 0
+    )
+    assert _step(tiled, 0, 6000) == (columns, rows)
 
 
 def test_a_jp2_may_begin_off_the_origin_of_its_grid(tmp_path, source):
