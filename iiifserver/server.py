@@ -207,7 +207,7 @@ def _most_connections() -> int:
 def address(host: str, port: int) -> str:
     """Return the address at which a browser on this machine reaches *host* and *port*."""
     # what stands for all addresses of a machine is the address of none
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound
     return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 
