@@ -381,6 +381,7 @@ for _command in (
     operators.inspect,
     operators.restore,
     operators.upgrade,
+    operators.verify,
 ):
     main.add_command(_command)
 

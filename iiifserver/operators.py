@@ -197,6 +197,44 @@ def doctor(
     context.exit(int(failed))
 
 
+@click.command()
+@JSON
+@DATA
+@CONFIG
+@click.pass_context
+def verify(
+    context: click.Context, for_machines: bool, data: Path | None, config_file: Path | None
+) -> None:
+    """Read all that is published and compare it with the checksums of when it was written.
+
+    Ends with 1 if something is damaged. It reads every pyramid: begin it when few readers are
+    there, once a month, say.
+    """
+    from .publish.fixity import verify
+
+    config = configuration.load(config_file, data=data)
+    if config.store:
+        raise ConfigurationError("store is set: a store has checksums of its own")
+    found = verify(config.data)
+    if for_machines:
+        echo_json({**asdict(found), "damaged": [_as_json(d) for d in found.damaged]})
+    else:
+        for each in found.damaged:
+            click.echo(f"damaged: {each.path}, of {each.of}: {each.why}")
+        if found.damaged:
+            click.echo("delete these files and publish again: they are made anew")
+        unknown = f"; of {found.unknown:,} no checksum was taken" if found.unknown else ""
+        click.echo(
+            f"{found.objects:,} objects and {found.pyramids:,} pyramids read, "
+            f"{len(found.damaged):,} damaged{unknown}"
+        )
+    context.exit(int(bool(found.damaged)))
+
+
+def _as_json(damage: Any) -> dict[str, str]:
+    return {name: str(value) for name, value in damage._asdict().items()}
+
+
 def serving(
     folder: Path | None, config_file: Path | None = None, **settings: Any
 ) -> configuration.Config:

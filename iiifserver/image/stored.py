@@ -10,7 +10,8 @@ A sidecar is one small file beside a pyramid (`{stem}.tiles`), made by `storing`
     blobs               whole JPEGs: edge tiles, tiles of levels that the file lacks, thumbnails
 
 The JSON has `identity` (filled up with spaces: of a file that was touched or copied, everything
-else stays in its place) and `picture_bytes` of the file that it indexes, `blob_bytes`, `header`
+else stays in its place) and `picture_bytes` of the file that it indexes, `blob_bytes`, `checks`
+(checksums of both, which are compared when the operator asks, see `fixity`), `header`
 (what the file is, so that nobody who answers has to read its own), `tile` (width and height),
 `levels`, `wholes` (width, height, offset, length of pictures of the whole image) and `kinds`:
 whether the bytes are in the picture's file or among the blobs, their format, and the prefix that
@@ -81,6 +82,8 @@ class Index:
     tiles: Sequence[Entry | None]
     wholes: Mapping[Dimensions, Entry]
     blob_bytes: int
+    checks: tuple[int | None, int] | None = None
+    """CRC-32 of the picture's file, None where it is not ours, and of the blobs; see `fixity`."""
 
 
 class _Level(NamedTuple):
@@ -177,6 +180,7 @@ def packed(index: Index) -> bytes:
         "identity": index.identity.ljust(_IDENTITY_LENGTH),
         "picture_bytes": index.picture_bytes,
         "blob_bytes": index.blob_bytes,
+        "checks": index.checks,
         "header": index.header.as_json(),
         "tile": index.tile,
         "levels": index.levels,

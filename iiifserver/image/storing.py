@@ -18,6 +18,7 @@ from iiifserver.errors import BrokenSource
 from iiifserver.sources import Place
 
 from .aside import beside, place
+from .fixity import checksum
 from .form import Form, tile_of
 from .geometry import Crop, crop_for
 from .headers import Header, Level
@@ -48,12 +49,23 @@ def store(picture: Path, header: Header, identity: str, target: Path, form: Form
     with beside(target) as folder, (folder / "blobs").open("w+b") as blobs:
         with picture.open("rb", buffering=0) as file:
             index = _Making(picture, file, header, blobs, form).index(identity)
+            index = replace(index, checks=_checks(picture, target, blobs))
         made = folder / "sidecar"
         with made.open("wb") as file:
             file.write(packed(index))
             blobs.seek(0)
             shutil.copyfileobj(blobs, file, 1 << 20)
         place(made, target)
+
+
+def _checks(picture: Path, target: Path, blobs: IO[bytes]) -> tuple[int | None, int]:
+    """Return the checksums of a picture that lies beside its sidecar, so is ours, and of blobs."""
+    ours = None
+    if picture.parent == target.parent:
+        with picture.open("rb") as file:
+            ours = checksum(file)  # it was just written: no disk is waited for
+    blobs.seek(0)
+    return ours, checksum(blobs)
 
 
 class _Making:
