@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
-from .homes import Home, home_of, shown
+from .homes import Home, home_of, is_allowed_host, shown
 
 PREFIX = "IIIFSERVER_"
 PROCESSES = "processes"
@@ -131,6 +131,22 @@ class Config:
         "Disk that made pictures may take, in MiB, in `derived` below data; 0 keeps none",
         least=0,
     )
+    sources: tuple[str, ...] = setting(
+        (),
+        "Images that are of no edition, each as prefix=place, a folder or a URL (s3, gs, az, http, "
+        "https): with `maps=s3://bucket/scans` that of `maps/a.tif` is s3://bucket/scans/a.tif",
+    )
+    http_hosts: tuple[str, ...] = setting(
+        (),
+        "Web servers that `sources` may read: names of hosts. Addresses that are not public only "
+        "where they, or their network (10.1.2.0/24), are named as well",
+    )
+    store_memory_mib: int = setting(
+        64, "Memory of a web worker for what it read of stores lately, in MiB", least=8, most=65_536
+    )
+    copies_mib: int = setting(
+        10_240, "Disk for scans that are fetched from stores as a whole, in MiB", least=64
+    )
     derived_entries: int = setting(
         100_000, "Made pictures that are kept on disk; 0 keeps none", least=0, most=1_000_000
     )
@@ -147,6 +163,7 @@ class Config:
         networks(self.metrics_from)
         background_rgb(self.background)
         self._check_store()
+        named_sources(self.sources, self.http_hosts)
 
     @property
     def home(self) -> Home:
@@ -247,6 +264,32 @@ def environment(config: Config) -> dict[str, str]:
         f"{PREFIX}{each.name.upper()}": _to_text(getattr(config, each.name))
         for each in fields(config)
     }
+
+
+def named_sources(sources: Sequence[str], hosts: Sequence[str]) -> dict[str, Home]:
+    """Return the places of the setting `sources` by their prefixes.
+
+    Raises:
+        ConfigurationError: one of them is none, or a web server that is not among *hosts*.
+    """
+    found: dict[str, Home] = {}
+    for text in sources:
+        prefix, given, place = text.partition("=")
+        what = f"sources: {prefix[:100]!r}"
+        if not given or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", prefix):
+            raise ConfigurationError(
+                f"{what}: write it as prefix=place, the prefix without a slash"
+            )
+        if prefix in found:
+            raise ConfigurationError(f"{what}: {prefix} is there twice")
+        try:
+            home = found[prefix] = home_of(place)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"sources: {error}") from None
+        host = urlsplit(str(home)).hostname or ""
+        if str(home).startswith(("http://", "https://")) and not is_allowed_host(host, hosts):
+            raise ConfigurationError(f"{what}: {host} is not among http_hosts")
+    return found
 
 
 def background_rgb(text: str) -> tuple[int, int, int]:

@@ -29,9 +29,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from .errors import Busy, ConfigurationError, RequestError
+from .far import FarFile
 from .near import Lasting, Near
 from .presentation.shown import SitePage
-from .sources import FarFile, File, Listed
+from .sources import File, Listed, Lying
 from .stores import Home, opened, shown, whole
 from .upgrading import advice, brought_up, refusal
 
@@ -277,14 +278,14 @@ def unit_in(found: Lasting) -> Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Files(Mapping[str, File | FarFile]):
+class _Files(Mapping[str, File | Lying]):
     """The scans of an edition, each made a path when it is asked for: there may be many."""
 
     near: Near
     root: Path
     entries: Mapping[str, Mapping[str, Any]]
 
-    def __getitem__(self, identifier: str) -> File | FarFile:
+    def __getitem__(self, identifier: str) -> File | Lying:
         entry = self.entries[identifier]
         pyramid = entry.get("pyramid")
         tiles = entry.get("tiles") or (pyramid and sidecar_name(pyramid))

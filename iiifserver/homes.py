@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
@@ -10,6 +13,9 @@ from .errors import ConfigurationError
 
 Home: TypeAlias = Path | str
 """Where things are: a folder, or the URL of a store."""
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 BUCKETS = ("s3", "gs", "az")
 """The schemes of object stores: S3 and what speaks its protocol, Google, Azure."""
@@ -57,3 +63,39 @@ def shown(home: Home) -> str:
 
 def _host_word(scheme: str) -> str:
     return "bucket" if scheme in BUCKETS else "host"
+
+
+def is_allowed_host(host: str, hosts: Sequence[str]) -> bool:
+    """Return whether *hosts* name *host*: itself, or an address or network that it is or is in."""
+    name = host.rstrip(".").lower()
+    if name in (each.lower() for each in hosts):
+        return True
+    address = address_of(name)
+    return address is not None and is_named(address, hosts)
+
+
+def is_named(address: Address, hosts: Sequence[str]) -> bool:
+    """Return whether *hosts* name an address, or a network that it is in."""
+    mapped = getattr(address, "ipv4_mapped", None)
+    return any(
+        each in network for network in _networks(tuple(hosts)) for each in (address, mapped) if each
+    )
+
+
+@lru_cache(64)
+def _networks(hosts: tuple[str, ...]) -> tuple[Network, ...]:
+    found = []
+    for host in hosts:
+        try:
+            found.append(ipaddress.ip_network(host.strip("[]"), strict=False))
+        except ValueError:
+            continue  # it is a name
+    return tuple(found)
+
+
+def address_of(text: str) -> Address | None:
+    """Return the address that *text* is, None where it is none."""
+    try:
+        return ipaddress.ip_address(text.strip("[]").partition("%")[0])
+    except ValueError:
+        return None

@@ -39,7 +39,7 @@ class Near:
 
     def __init__(self, home: Home, memory: Pieces | None = None, hosts: Sequence[str] = ()) -> None:
         self.home = home
-        self._hosts = tuple(hosts)
+        self.hosts = tuple(hosts)
         self._memory = memory if isinstance(home, str) else None
 
     @property
@@ -54,7 +54,7 @@ class Near:
 
     def store(self) -> Store:
         """Return the store, which is opened when it is first used."""
-        return opened(self.home, self._hosts)
+        return opened(self.home, self.hosts)
 
     def at_hand(self, key: str, offset: int, length: int, identity: str = "") -> bytes | None:
         """Return bytes that are in memory, None where they would have to be read."""

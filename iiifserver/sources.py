@@ -6,7 +6,6 @@ path: `..`, absolute paths, NUL and backslashes name nothing because no file is 
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import threading
@@ -15,13 +14,10 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from .errors import BrokenSource, ConfigurationError, NotFound
 from .stores.pieces import identity_of as identity_of
-
-if TYPE_CHECKING:
-    from .near import Near
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".avif", ".gif"}
@@ -31,8 +27,6 @@ SUFFIXES = frozenset(
 )
 DOCUMENTS = frozenset({".pdf"})
 """Files of several pages: `x.pdf` is as a folder of the images `x.pdf/1`, `x.pdf/2` ..."""
-FIRST_READ_BYTES = 64 << 10
-"""What is read at once of the beginning of a picture in a store."""
 MOST_FILES = 500_000
 """Files in one folder's table; a folder with more stops the start."""
 _DEEPEST = 64
@@ -72,6 +66,11 @@ class Source:
     stored: Path | None = None
     lasting: bool = False
 
+    @property
+    def published(self) -> bool:
+        """Whether it has, or should have, a sidecar of its own."""
+        return self.stored is not None
+
     def unchanged(self) -> bool:
         """Return whether the file is still the one that was found."""
         try:
@@ -92,43 +91,6 @@ class Source:
             raise BrokenSource(f"{self.identifier}: {error.strerror}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class FarSource(Source):
-    """A picture in a store. `path` is its key: what is read by path is a copy of it.
-
-    It is read through `near`, in the version that `version` tells, and taken to be unchanged until
-    `until_s` by the clock: nobody waits for a network to be told so. `sidecar` is the key of that.
-    """
-
-    near: Near | None = None
-    sidecar: str = ""
-    version: str = ""
-    until_s: float = math.inf
-    clock: Callable[[], float] = time.monotonic
-
-    @property
-    def key(self) -> str:
-        """What its store calls it."""
-        return str(self.path)
-
-    def unchanged(self) -> bool:
-        """Return whether it was looked at not long ago."""
-        return self.clock() < self.until_s
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Return at most *length* bytes from *offset*, fewer at the end.
-
-        Raises:
-            RequestError: as stores do.
-        """
-        assert self.near is not None  # noqa: S101 - who makes one names its store
-        if offset + length > FIRST_READ_BYTES:
-            return self.near.read(self.key, offset, length, self.version).body
-        # what headers are read in small pieces of
-        first = self.near.read(self.key, 0, FIRST_READ_BYTES, self.version).body
-        return first[offset : offset + length]
-
-
 class Sources(Protocol):
     """What finds sources."""
 
@@ -141,18 +103,9 @@ class Sources(Protocol):
         ...
 
 
-def _source(identifier: str, file: File | FarFile) -> Source:
-    if isinstance(file, FarFile):
-        return FarSource(
-            identifier,
-            Path(file.key),
-            0,  # nobody has asked
-            file.identity,
-            file.rights,
-            lasting=True,
-            near=file.near,
-            sidecar=file.sidecar,
-        )
+def _source(identifier: str, file: File | Lying) -> Source:
+    if not isinstance(file, File):
+        return file.source(identifier)
     try:
         status = file.path.stat()
     except OSError as error:
@@ -185,21 +138,19 @@ class File(NamedTuple):
     identity: str = ""
 
 
-class FarFile(NamedTuple):
-    """A source in a store that is called by its content; the rights, and the key of its sidecar."""
+class Lying(Protocol):
+    """What lies elsewhere than in a file: see far.py."""
 
-    near: Near
-    key: str
-    rights: str | None = None
-    sidecar: str = ""
-    identity: str = ""
+    def source(self, identifier: str) -> Source:
+        """Return it as the source *identifier*."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
     """Sources named one by one."""
 
-    files: Mapping[str, File | FarFile]
+    files: Mapping[str, File | Lying]
 
     def find(self, identifier: str) -> Source:
         """Return the source that *identifier* names, or raise NotFound."""

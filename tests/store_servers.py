@@ -28,6 +28,7 @@ class Asked(NamedTuple):
     path: str
     range: str
     headers: dict[str, str]
+    query: str = ""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -90,7 +91,8 @@ class Server:
         method = environ["REQUEST_METHOD"]
         if path.startswith("/moto-api"):
             return self._app(environ, start_response)
-        self.asked.append(Asked(method, path, headers.get("range", ""), headers))
+        query = environ.get("QUERY_STRING", "")
+        self.asked.append(Asked(method, path, headers.get("range", ""), headers, query))
         fault = self.faults.pop(0) if self.faults and method == "GET" else ""
         return self._faulty(fault, environ, start_response)
 

@@ -26,7 +26,7 @@ LAYERS = {
         "image.info",
         "presentation",
     ],
-    2: ["stores", "sources", "cache", "near", "edition", "upgrading"],
+    2: ["stores", "sources", "cache", "near", "far", "routing", "edition", "upgrading"],
     3: ["image", "pdf"],
     4: ["publish", "inspect", "doctor"],
     5: ["web", "server", "watchdog", "cli", "operators"],

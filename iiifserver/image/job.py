@@ -142,11 +142,13 @@ class Picture:
     keep: Path | None = None
     stored: Place | None = None
     lossless: str = ""
+    copy_of: str = ""
+    """What the file is a passing copy of, in whole or in part; empty if it is none."""
 
     @property
     def source(self) -> str:
         """The file and its identity."""
-        return f"{self.path} {self.identity}"
+        return self.copy_of or f"{self.path} {self.identity}"
 
     @property
     def key(self) -> str:

@@ -16,7 +16,9 @@ from pathlib import Path
 import orjson
 
 from iiifserver.errors import BrokenSource, RequestError
+from iiifserver.sources import identity_of
 
+from .afar import Fetch
 from .aside import sweep_aside
 from .form import Form
 from .headers import Header
@@ -134,6 +136,8 @@ class BuildPyramid:
     kept: Kept
     form: Form
     keep: Path | None = None
+    fetch: Fetch | None = None
+    """How the scan comes here first, where it is in a store."""
 
     @property
     def key(self) -> str:
@@ -176,8 +180,12 @@ class BuildPyramid:
         self._check_room()
         started = time.monotonic()
         pyramid = self.kept.path(self.stem, PYRAMID)
+        path, state = self.path, self.state
+        if self.fetch:
+            path = self.fetch()
+            state = identity_of(path.stat())
         seen = _Progress(self._shown())
-        build(self.path, self.leaf, self.state, pyramid, self.form, seen, _threads())
+        build(path, self.leaf, state, pyramid, self.form, seen, _threads())
         sidecar = self.kept.path(self.stem, SIDECAR)
         store(pyramid, describe_page(pyramid), self.stem, sidecar, self.form)
         gone = self.kept.make_room(self.stem)

@@ -19,8 +19,10 @@ from dataclasses import replace
 from iiifserver.cache import Memory
 from iiifserver.config import Config
 from iiifserver.errors import Busy, NotFound, RequestError
+from iiifserver.far import FarSource
 from iiifserver.sources import Place, Source
 
+from .afar import Copies
 from .cost import cost_ms
 from .form import Form, needs_pyramid, pyramid_name, tile_of
 from .headers import Header
@@ -44,15 +46,20 @@ class Masters:
     """The files that answer, and the wishes for those that are not there yet."""
 
     def __init__(
-        self, config: Config, renderer: Renderer, clock: Callable[[], float] = time.monotonic
+        self,
+        config: Config,
+        renderer: Renderer,
+        clock: Callable[[], float] = time.monotonic,
+        copies: Copies | None = None,
     ) -> None:
+        self._copies = copies or Copies(config)
         self._renderer = renderer
         self._clock = clock
         self._form = Form.of(config)
         self._keep_profiles = config.profile == "keep"
         most_bytes = config.folder_pyramids_mib << 20
         kept = Kept(config.data / FOLDER, most_bytes)
-        self._kept = kept if config.folder and most_bytes else None
+        self._kept = kept if (config.folder or config.sources) and most_bytes else None
         self._documents: Memory[tuple[str, str], tuple[Header, ...]] = Memory(_MOST_PAGES, len)
         self._asked: Memory[str, float] = Memory(_MOST_ASKED)
         self._given_up: Memory[str, bool] = Memory(_MOST_ASKED)
@@ -83,16 +90,17 @@ class Masters:
         key = (str(source.path), source.identity)
         pages = self._documents.get(key)
         if pages is None:
-            answer = self._renderer.render(
-                Contents(source.identifier, source.path, source.identity)
-            )
+            path = source.path
+            if isinstance(source, FarSource):
+                path = self._copies.whole(source)
+            answer = self._renderer.render(Contents(source.identifier, path, source.identity))
             pages = headers_of(answer.read() if isinstance(answer, Place) else answer)
             self._documents.put(key, pages)
         return pages
 
     def served(self, source: Source) -> Source:
         """Return what answers for *source*: its pyramid once it was made, else the scan itself."""
-        if self._kept is None:
+        if self._kept is None or source.published:
             return source
         stem = self._stem(source)
         sidecar = self._kept.path(stem, SIDECAR)
@@ -131,7 +139,7 @@ class Masters:
 
         A viewer that has read info.json asks for the same tiles all the time.
         """
-        if self._gets_pyramid(source, header):
+        if self._is_ours(source) and self._gets_pyramid(source, header):
             return Dimensions(self._form.tile, self._form.tile)
         return tile_of(header)
 
@@ -150,13 +158,14 @@ class Masters:
         """Return what would have to be made of *source* to answer for it from what is stored."""
         if source.stored is None or (self._keep_profiles and header.profile):
             return None  # what is stored has no profile
-        name, identity = source.identifier, source.identity
-        if self._kept and self._gets_pyramid(source, header):
+        name, identity, ours = source.identifier, source.identity, self._is_ours(source)
+        fetch = self._copies.fetch(source) if isinstance(source, FarSource) else None
+        if self._kept and ours and self._gets_pyramid(source, header):
             stem = self._stem(source)
             scan = (name, source.path, source.leaf, identity, header)
-            return BuildPyramid(*scan, stem, self._kept, self._form)
-        if self._kept and (header.width * header.height <= self._form.small_pixels):
-            return None  # it is rendered as fast, and kept then
+            return BuildPyramid(*scan, stem, self._kept, self._form, fetch=fetch)
+        if fetch or (ours and header.width * header.height <= self._form.small_pixels):
+            return None  # rendered as fast, and kept then; or by ranges of a pyramid of others
         return StoreTiles(name, source.path, header, identity, source.stored, self._form)
 
     @contextmanager
@@ -192,6 +201,12 @@ class Masters:
         except RequestError:
             return False  # directly, then: it may be that only its pyramid cannot be made
         return True
+
+    def _is_ours(self, source: Source) -> bool:
+        """Return whether what answers fast is made here, and not by who publishes."""
+        if self._kept is None:
+            return False
+        return source.stored is None or source.stored.parent == self._kept.folder
 
     def _gets_pyramid(self, source: Source, header: Header) -> bool:
         """Return whether the picture is served from a pyramid of ours, now or later."""

@@ -15,9 +15,11 @@ from typing import NamedTuple
 from iiifserver.cache import Directory, Memory
 from iiifserver.config import Config, background_rgb
 from iiifserver.errors import BrokenSource, SourceTooLarge
+from iiifserver.far import FarSource
 from iiifserver.metrics import Counters
 from iiifserver.sources import Place, Source, Sources
 
+from .afar import Copies, read_far
 from .headers import Header
 from .info import listed_sizes
 from .job import Encoding, Picture, Renderer, bytes_of
@@ -97,7 +99,8 @@ class Images:
         self._headers: Memory[tuple[str, str], Header] = Memory(MOST_HEADERS)
         self._images: Memory[str, _Kept] = Memory(MOST_IMAGES_BYTES, _memory_bytes)
         self._derived = Directory.of(config)
-        self._masters = Masters(config, renderer)
+        self._copies = Copies(config)
+        self._masters = Masters(config, renderer, copies=self._copies)
         self._settings = repr((EDITION_OF_PIXELS, self._encoding, self.limits))
 
     def find(self, identifier: str) -> Source:
@@ -117,7 +120,7 @@ class Images:
         if image is None:
             table = self._sources.table()
             found = self._sources.find(identifier)
-            image = self._look_at(found)
+            image = self._seen(identifier, found) or self._look_at(found)
             self._images.put(identifier, _Kept(table, found, image))
         return image
 
@@ -219,11 +222,20 @@ class Images:
         comes = served.stored is not None and served.stored.exists()
         return served.identity == image.source.identity and not comes
 
+    def _seen(self, identifier: str, found: Source) -> Image | None:
+        """Return what was seen of a picture in a store that another edition has as well."""
+        kept = self._images.get(identifier)
+        far = isinstance(found, FarSource) and found.lasting
+        return kept.image if far and kept and kept.found == found and kept.image.stored else None
+
     def _look_at(self, found: Source) -> Image:
         source = self._masters.served(found)
         stored = None
         if source.stored is not None:
             stored = read_stored(source.stored, source.path, source.identity)
+        elif isinstance(source, FarSource):
+            stored = read_far(source) if source.sidecar else None
+            source = source.sized(stored.picture_bytes if stored else source.size_bytes)
         try:
             header = self._header(source, stored)
         except BrokenSource:
@@ -240,7 +252,7 @@ class Images:
 
     def _may_be_stored(self, source: Source, header: Header) -> bool:
         """Return whether stored pictures may answer: they have no profile."""
-        return source.stored is not None and not (self._encoding.keep_profile and header.profile)
+        return source.published and not (self._encoding.keep_profile and header.profile)
 
     def _header(self, source: Source, stored: Stored | None) -> Header:
         key = (source.identifier, source.identity)
@@ -260,17 +272,19 @@ class Images:
 
     def _make(self, planned: Planned) -> Place | bytes:
         image, plan, source = planned.image, planned.plan, planned.image.source
-        picture = Picture(
-            source.identifier,
-            source.path,
-            image.header,
-            plan,
-            self._encoding,
-            "" if source.lasting else source.identity,
-            self._derived.path(source.identifier, planned.etag),
-            image.stored.place(plan.box, plan.width, plan.height) if image.stored else None,
-            self._lossless,
-        )
+        stored, keep = image.stored, self._derived.path(source.identifier, planned.etag)
+        name, header, encoding = source.identifier, image.header, self._encoding
+        lossless = self._lossless
+        if isinstance(source, FarSource):
+            with self._copies.enough(source, header, plan, stored) as (path, tile):
+                copy_of = f"{source.key} {source.identity} {stored is None}"
+                picture = Picture(
+                    name, path, header, plan, encoding, "", keep, tile, lossless, copy_of
+                )
+                return self._renderer.render(picture)
+        identity = "" if source.lasting else source.identity
+        tile = stored.place(plan.box, plan.width, plan.height) if stored else None
+        picture = Picture(name, source.path, header, plan, encoding, identity, keep, tile, lossless)
         return self._renderer.render(picture)
 
 

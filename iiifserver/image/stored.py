@@ -30,7 +30,7 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -110,6 +110,7 @@ class Stored:
 
     header: Header
     """Of the file itself, as it was when the sidecar was made."""
+    picture_bytes: int
     image: Dimensions
     gray: bool
     """Whether the image has no colours: its gray is its default."""
@@ -207,28 +208,51 @@ def read_stored(path: Path, picture: Path, identity: str) -> Stored | None:
     """
     try:
         with path.open("rb", buffering=0) as file:
-            sidecar_bytes = os.fstat(file.fileno()).st_size
-            first = os.pread(file.fileno(), _FIRST_READ_BYTES, 0)
-            magic, length, checksum = _HEAD.unpack_from(first)
-            if magic != _MAGIC or length > min(sidecar_bytes, _LONGEST_INDEX_BYTES):
-                return None
-            end = _HEAD.size + length
-            if end > len(first):
-                first += os.pread(file.fileno(), end - len(first), len(first))
+            number = file.fileno()
+            return parsed(
+                lambda offset, length: os.pread(number, length, offset),
+                lambda: os.fstat(number).st_size,
+                identity,
+                picture.stat().st_size,
+                (str(path), str(picture)),
+            )
+    except OSError:
+        return None
+
+
+def parsed(
+    read: Callable[[int, int], bytes],
+    size_bytes: Callable[[], int],
+    identity: str,
+    picture_bytes: int | None,
+    names: tuple[str, str],
+) -> Stored | None:
+    """Return what a sidecar says that is read by *read*; *names* are its own and its picture's.
+
+    *size_bytes* is asked after the first read. None where it is damaged, or is of a file of another
+    identity, or of another size if that is known.
+    """
+    try:
+        first = read(0, _FIRST_READ_BYTES)
+        sidecar_bytes = size_bytes()
+        magic, length, checksum = _HEAD.unpack_from(first)
+        if magic != _MAGIC or length > min(sidecar_bytes, _LONGEST_INDEX_BYTES):
+            return None
+        end = _HEAD.size + length
+        if end > len(first):
+            first += read(len(first), end - len(first))
         body = first[_HEAD.size : end]
         if len(body) != length or zlib.crc32(body) != checksum:
             return None
         line, _, numbers = body.partition(b"\n")
         about = json.loads(line)
-        sizes = (about["picture_bytes"], end + about["blob_bytes"])
-        if about["identity"].rstrip() != identity or sizes != (
-            picture.stat().st_size,
-            sidecar_bytes,
-        ):
+        if about["identity"].rstrip() != identity or end + about["blob_bytes"] != sidecar_bytes:
             return None
-        return _stored(about, numbers, (str(path), end), str(picture))
+        if picture_bytes not in (None, about["picture_bytes"]):
+            return None
+        sidecar, picture = names
+        return _stored(about, numbers, (sidecar, end), picture)
     except (
-        OSError,
         ValueError,
         TypeError,
         LookupError,
@@ -262,6 +286,7 @@ def _stored(
     path, start = blobs
     return Stored(
         header=header,
+        picture_bytes=int(about["picture_bytes"]),
         image=image,
         gray=header.bands - header.alpha == 1,
         _levels=tuple(levels),

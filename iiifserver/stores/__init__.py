@@ -12,13 +12,15 @@ Errors are those of requests, and name the store and the object: `NotFound` wher
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from iiifserver.errors import Replaced, SourceTooLarge
+from iiifserver.errors import Away, Replaced, SourceTooLarge
 from iiifserver.homes import Home, home_of, shown
 
 from .disk import Disk
@@ -117,17 +119,28 @@ def whole(store: Store, key: str, most_bytes: int) -> bytes:
     return b"".join(piece.body for piece in _pieces(store, key, most_bytes, ""))
 
 
-def download(store: Store, key: str, target: Path, most_bytes: int, identity: str = "") -> Piece:
+def download(
+    store: Store,
+    key: str,
+    target: Path,
+    most_bytes: int,
+    identity: str = "",
+    until_s: float = math.inf,
+) -> Piece:
     """Write an object to *target*, a piece at a time, all of one version; return the first piece.
 
     Raises:
         SourceTooLarge: it has more than *most_bytes*; nothing is read then but its first piece.
+        Away: it is not there at *until_s*, by the clock.
     """
     pieces = _pieces(store, key, most_bytes, identity)
     first = next(pieces)
     with target.open("wb") as file:
         file.write(first.body)
-        file.writelines(piece.body for piece in pieces)
+        for piece in pieces:
+            file.write(piece.body)
+            if time.monotonic() > until_s:
+                raise Away(f"{store.name}: it takes long to fetch {key}")
     return first
 
 

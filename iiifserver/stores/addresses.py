@@ -11,13 +11,11 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 from iiifserver.errors import Away, BrokenSource
+from iiifserver.homes import Address, address_of, is_named
 
-Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve: TypeAlias = Callable[[str, int], Sequence[str]]
 
 _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
@@ -30,15 +28,6 @@ _SPECIAL = tuple(
     )
 )  # fmt: skip
 _LOW_BITS = (1 << 32) - 1
-
-
-def is_allowed_host(host: str, hosts: Sequence[str]) -> bool:
-    """Return whether *hosts* name *host*: itself, or an address or network that it is or is in."""
-    name = host.rstrip(".").lower()
-    if name in (each.lower() for each in hosts):
-        return True
-    address = _address(name)
-    return address is not None and _is_named(address, hosts)
 
 
 def checked_addresses(
@@ -55,8 +44,8 @@ def checked_addresses(
     except (OSError, UnicodeError) as error:
         raise Away(f"{host}: its address cannot be found") from error
     for text in found:
-        address = _address(text)
-        if address is None or not (_is_named(address, hosts) or is_public(address)):
+        address = address_of(text)
+        if address is None or not (is_named(address, hosts) or is_public(address)):
             why = f"{host} is at {text}, which is no public address and is not named in http_hosts"
             raise BrokenSource(why)
     if not found:
@@ -83,31 +72,6 @@ def _inner(address: Address) -> list[Address]:
     if int(address) >> 32 == 0:  # compatible with IPv4, as it was once thought
         found.append(ipaddress.IPv4Address(int(address) & _LOW_BITS))
     return [each for each in found if each is not None]
-
-
-def _is_named(address: Address, hosts: Sequence[str]) -> bool:
-    mapped = getattr(address, "ipv4_mapped", None)
-    return any(
-        each in network for network in _networks(tuple(hosts)) for each in (address, mapped) if each
-    )
-
-
-@lru_cache(64)
-def _networks(hosts: tuple[str, ...]) -> tuple[Network, ...]:
-    found = []
-    for host in hosts:
-        try:
-            found.append(ipaddress.ip_network(host.strip("[]"), strict=False))
-        except ValueError:
-            continue  # it is a name
-    return tuple(found)
-
-
-def _address(text: str) -> Address | None:
-    try:
-        return ipaddress.ip_address(text.strip("[]").partition("%")[0])
-    except ValueError:
-        return None
 
 
 def _resolved(host: str, port: int) -> list[str]:

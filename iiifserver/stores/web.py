@@ -21,8 +21,9 @@ from typing import NamedTuple, NoReturn
 from urllib.parse import quote, urljoin, urlsplit
 
 from iiifserver.errors import Away, BrokenSource, NotFound, Replaced, RequestError
+from iiifserver.homes import is_allowed_host
 
-from .addresses import Resolve, checked_addresses, is_allowed_host
+from .addresses import Resolve, checked_addresses
 from .pieces import Flights, Key, Piece
 
 _CONNECT_S, _READ_S, _WHOLE_S = 3.0, 8.0, 20.0

@@ -21,7 +21,9 @@ from iiifserver.image.job import Renderer
 from iiifserver.image.service import Images
 from iiifserver.logs import log_to_server
 from iiifserver.metrics import Counters
+from iiifserver.near import Near, Pieces
 from iiifserver.pdf import Pdfs
+from iiifserver.routing import with_prefixes
 from iiifserver.sources import Folder
 from iiifserver.urls import INFO, Urls
 
@@ -56,6 +58,7 @@ def create_app(
         ConfigurationError: the folder is none, or nothing is published.
     """
     counters = counters or Counters()
+    memory = Pieces(config.store_memory_mib << 20)
     edition: Callable[[], Edition] | None = None
     urls_of: Callable[[Mapping[str, Any]], Urls]
     holdings: Shelf | Published
@@ -65,11 +68,12 @@ def create_app(
 
     if config.folder:
         folder = Folder(Path(config.folder))
-        images = Images(folder, config, renderer, counters, lossless)
+        sources = with_prefixes(folder, config, memory)
+        images = Images(sources, config, renderer, counters, lossless)
         urls_of = Addresses(config)
         holdings = Shelf(folder, images, renderer, urls)
     else:
-        current = Current(config.home)
+        current = Current(config.home, near=Near(config.home, memory))
 
         below = lru_cache(_KEPT)(Urls)
 
@@ -78,7 +82,9 @@ def create_app(
             return below(current.get().base_url)
 
         holdings = Published(current, urls)
-        images = Images(holdings, config, renderer, counters, lossless)
+        images = Images(
+            with_prefixes(holdings, config, memory), config, renderer, counters, lossless
+        )
         edition = current.get
 
     app = Flask(__name__, static_folder=None)

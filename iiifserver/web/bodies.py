@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+from iiifserver.far import FarPlace
 from iiifserver.image.kept import note_use
 from iiifserver.image.service import Planned
 from iiifserver.sources import Place, Source, identity_of
@@ -52,6 +53,8 @@ class Bodies:
         Raises:
             OSError: as `of` does.
         """
+        if isinstance(place, FarPlace):
+            return place.at_hand()
         buffer = self._buffer()[: place.length]
         file = self._open(place, planned)
         try:
@@ -73,6 +76,8 @@ class Bodies:
         """
         if isinstance(place, bytes):
             return [place]
+        if isinstance(place, FarPlace):
+            return [place.read()]
         file = self._open(place, planned)
         if place.length > LARGE_BYTES:
             return _Pieces(file, place)

@@ -8,7 +8,8 @@ import pytest
 from store_servers import Files, Server, web_server
 
 from iiifserver.errors import Away, BrokenSource
-from iiifserver.stores.addresses import checked_addresses, is_allowed_host
+from iiifserver.homes import is_allowed_host
+from iiifserver.stores.addresses import checked_addresses
 from iiifserver.stores.web import Web
 
 PRIVATE = [

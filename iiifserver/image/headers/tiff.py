@@ -20,6 +20,8 @@ _MAX_ENTRIES = 1024
 _ORIENTATION = 274
 _CODES = {1: "B", 2: "B", 3: "H", 4: "I", 6: "B", 7: "B", 13: "I", 16: "Q", 18: "Q"}
 _SIZES = {"B": 1, "H": 2, "I": 4, "Q": 8}
+_BYTES = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)  # of a value, by its type
+_SUBIFDS = 330
 
 
 class _Entry(NamedTuple):
@@ -37,6 +39,7 @@ class Directory:
     order: str  # "<" or ">", as `struct` has it
     entries: dict[int, _Entry]
     following: int  # the offset of the next directory, 0 after the last
+    offset: int
 
     def __contains__(self, tag: int) -> bool:
         return tag in self.entries
@@ -116,6 +119,32 @@ def read_subdirectories(parent: Directory, tag: int) -> Iterator[Directory]:
         yield _read_directory(parent.window, layout, offset, name)
 
 
+def take_tags(window: Window) -> None:
+    """Read all that the directories of a TIFF say, so that *window* has it: all but the pixels.
+
+    Raises:
+        BrokenSource: one lies outside the file, or they are too large.
+    """
+    layout, _ = _read_layout(window)
+    for directory in read_directories(window):
+        for each in (directory, *read_subdirectories(directory, _SUBIFDS)):
+            _take_values(window, layout, each)
+
+
+def _take_values(window: Window, layout: _Layout, directory: Directory) -> None:
+    """Read the values of a directory that do not lie within it."""
+    (count,) = window.unpack(layout.order + layout.entries, directory.offset, directory.name)
+    table = directory.offset + _SIZES[layout.entries]
+    for place in range(table, table + count * layout.entry_bytes, layout.entry_bytes):
+        form = f"{layout.order}HH{layout.pointer}"
+        _, kind, values = window.unpack(form, place, directory.name)
+        size_bytes = values * (_BYTES[kind] if kind < len(_BYTES) else 0)
+        if size_bytes > layout.pointer_bytes:
+            held = place + 4 + layout.pointer_bytes
+            (elsewhere,) = window.unpack(layout.order + layout.pointer, held, directory.name)
+            window.take(elsewhere, size_bytes, directory.name)
+
+
 def exif_orientation(exif: bytes) -> int:
     """Return the orientation, 1 to 8, that a block of EXIF names; 1 if it names none.
 
@@ -164,4 +193,4 @@ def _read_directory(window: Window, layout: _Layout, offset: int, name: str) -> 
             (elsewhere,) = window.unpack(order + pointer, held, name)
             entries.setdefault(tag, _Entry(code, values, elsewhere))
     (following,) = window.unpack(order + pointer, after, name)
-    return Directory(window, name, order, entries, following)
+    return Directory(window, name, order, entries, following, offset)

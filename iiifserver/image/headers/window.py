@@ -8,7 +8,7 @@ small pieces that lie together, and each read may be a request to an object stor
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from iiifserver.errors import BrokenSource
 
@@ -54,6 +54,15 @@ class Window:
             form, self.take(offset, struct.calcsize(form), what)
         )
         return values
+
+    @property
+    def total_bytes(self) -> int:
+        """How much was read."""
+        return self._total_bytes
+
+    def spans(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what was read, each part with its offset."""
+        yield from self._spans
 
     def _fetch(self, offset: int, length: int, what: str) -> bytes:
         usual = _LATER_READ_BYTES if self._spans else FIRST_READ_BYTES
