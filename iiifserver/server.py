@@ -25,6 +25,7 @@ from . import metrics, watchdog
 from .config import Config
 from .errors import ConfigurationError, IiifServerError
 from .image import broker
+from .logs import log_to_server
 
 T = TypeVar("T")
 
@@ -109,6 +110,7 @@ def run(
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
 
+    log_to_server()
     port = settle(host, port)
     bounds = broker.Bounds.of(config)
     with (

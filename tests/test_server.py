@@ -271,6 +271,14 @@ def test_workers_end_when_the_main_process_is_killed(scans: Path, start: Any) ->
     assert left == []
 
 
+def status(where: str, path: str) -> int:
+    try:
+        return asked(where, path)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
 def numbers(where: str) -> dict[str, float]:
     with urllib.request.urlopen(f"{where}metrics", timeout=60) as answer:
         lines = answer.read().decode().splitlines()
@@ -337,6 +345,23 @@ def test_an_error_is_called_the_same_in_the_answer_and_in_every_log(
     lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     about = [line for line in lines if line.get("id") == "named-7"]
     assert {line.get("level", "access") for line in about} == {"access", "WARNING"}
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="finds processes in /proc")
+def test_what_the_main_process_says_is_json_too(scans: Path, start: Any) -> None:
+    where, process = start("serve", str(scans), "--port", "0", "--workers", "1")
+    broker = next(pid for pid in children(process.pid) if "broker.door" in command(pid))
+    os.kill(broker, signal.SIGKILL)
+    until = time.monotonic() + 60
+    deaths = 'iiifserver_process_deaths_total{kind="broker"}'
+    while numbers(where)[deaths] != 1:
+        assert time.monotonic() < until
+    while status(where, "ready") != 200:
+        assert time.monotonic() < until
+    process.terminate()
+    said = [json.loads(line) for line in process.communicate(timeout=60)[0].splitlines()]
+    (told,) = [line["message"] for line in said if "broker ended" in line.get("message", "")]
+    assert told.endswith("another starts")
 
 
 def test_idle_connections_keep_no_reader_out(scans: Path, start: Any) -> None:
