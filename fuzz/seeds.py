@@ -40,6 +40,9 @@ ADDRESSES = (
     "/static/pages.css",
     "/health",
     "/oembed?url=http://localhost/en/a/&format=json",
+    '/iiif/3/sea/full/9,/0/default.png\nIf-None-Match: "a", W/"b"\nRange: bytes=0-9\nAccept: */*',
+    "/presentation/3/collection\nAccept-Encoding: br;q=0.5, gzip\nAccept-Language: mn, ja;q=0.1",
+    "/\nAccept: text/html;q=1e9\nX-Forwarded-For: 1.2.3.4, ::1\nIf-Modified-Since: Mon, 1",
 )
 CONTENT_STATES = (
     "http://localhost/presentation/3/sea/manifest",

@@ -18,7 +18,8 @@ from iiifserver.urls import Urls, is_address
 _PREFIX = re.compile(r"(?:/(?!\.\.?(?:/|$))[A-Za-z0-9._~-]{1,64}){0,8}")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?")
 
-_ASCII = "".join(map(chr, range(128)))
+_IN_QUERY = "".join(map(chr, range(0x21, 0x7F)))
+_PLAIN_QUERY = re.compile(r"[!-~]*")
 
 _KEPT = 256
 
@@ -81,16 +82,16 @@ def without_prefix(app: WSGI, config: Config) -> WSGI:
 
 
 def with_plain_query(app: WSGI) -> WSGI:
-    """Return *app* with queries that hold ASCII only, other bytes being percent-encoded.
+    """Return *app* with queries of visible ASCII, other bytes being percent-encoded.
 
-    RFC 3986 has no others; some clients send them all the same, and Werkzeug cannot read those
-    that are not UTF-8.
+    RFC 3986 has no others. Some clients send them all the same; Werkzeug cannot read those that
+    are not UTF-8, and an address that we lead to may not hold the end of a line.
     """
 
     def plain(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         query = environ.get("QUERY_STRING", "")
-        if not query.isascii():
-            environ["QUERY_STRING"] = quote(query.encode("latin-1"), safe=_ASCII)
+        if not _PLAIN_QUERY.fullmatch(query):
+            environ["QUERY_STRING"] = quote(query.encode("latin-1"), safe=_IN_QUERY)
         return app(environ, start_response)
 
     return plain

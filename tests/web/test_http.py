@@ -353,6 +353,15 @@ def test_bytes_in_a_query_that_are_no_text_do_no_harm(client, path, status):
     assert client.get(path, environ_overrides=overrides).status_code == status
 
 
+@pytest.mark.parametrize("path", ["/viewer", "/compare"])
+def test_the_end_of_a_line_in_a_query_ends_no_header(client, path):
+    overrides = {"QUERY_STRING": "m\r\nX: 1=\0 2"}
+    answer = client.get(path, environ_overrides=overrides)
+    assert answer.status_code == 303
+    assert "X" not in answer.headers
+    assert not set("\r\n\0 ") & set(answer.headers["Location"])
+
+
 def test_an_unknown_image_is_named(client):
     document = client.get("/iiif/3/none/full/max/0/default.jpg").json
     assert (document["status"], document["parameter"]) == (404, "identifier")
