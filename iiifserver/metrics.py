@@ -157,11 +157,15 @@ def shared() -> Iterator[Path]:
     """Make the folder of one server, for the processes that it starts during a `with`."""
     folder = Path(tempfile.mkdtemp(prefix="iiifserver-counts-"))  # mode 0700
     (folder / _STARTED).touch()
+    # systemd-tmpfiles deletes what is old, but nothing below a folder that somebody holds locked
+    held = os.open(folder, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_SH)
     os.environ[FOLDER] = str(folder)
     try:
         yield folder
     finally:
         del os.environ[FOLDER]
+        os.close(held)
         shutil.rmtree(folder, ignore_errors=True)
 
 

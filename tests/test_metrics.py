@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -104,6 +105,13 @@ def test_the_folder_is_private_and_gone_at_the_end() -> None:
         assert metrics.started_at(folder) > 1e9
     assert not folder.exists()
     assert metrics.FOLDER not in os.environ
+
+
+def test_nobody_tidies_the_folder_away_while_a_server_runs(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)  # as systemd-tmpfiles does
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(handle)
 
 
 def test_no_two_things_are_counted_in_one_place() -> None:
