@@ -39,7 +39,7 @@ _MOST_ASKED = 10_000
 _ASK_EVERY_S = 10.0
 _PATIENCE_MS = 600.0  # a picture that takes no longer is made directly
 _log = logging.getLogger(__name__)
-_MOST_TIMES = 3  # so many times as long may the pyramid take, which answers all that follows
+_MOST_TIMES = 2  # so many times as long may the pyramid take, which answers all that follows
 
 
 class Masters:

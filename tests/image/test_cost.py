@@ -8,6 +8,7 @@ import pytest
 
 from iiifserver.image.cost import cost_ms
 from iiifserver.image.headers import Format, Header, Level
+from iiifserver.image.making import build_ms
 from iiifserver.image.plan import Dimensions, Limits, make_plan
 from iiifserver.image.request import ImageRequest
 
@@ -55,6 +56,10 @@ def test_one_request_costs_more_than_the_other(
     cheaper: tuple[Header, str], dearer: tuple[Header, str]
 ) -> None:
     assert cost(*cheaper) * 1.1 < cost(*dearer)
+
+
+def test_two_overviews_of_a_jpeg_cost_less_than_half_of_its_pyramid() -> None:
+    assert 4 * cost(JPEG, "full/!200,200/0/default.jpg") < build_ms(JPEG)  # or they would wait
 
 
 def test_what_is_held_whole_costs_the_same_wherever_the_region_lies() -> None:

@@ -272,7 +272,7 @@ def test_of_many_slow_pictures_at_a_time_the_first_is_made_and_others_wait_for_t
     assert not served.masters._at_work  # nothing is counted any more
 
 
-def test_a_picture_that_is_a_third_of_the_pyramid_s_work_waits_for_it(served: Served) -> None:
+def test_a_picture_that_is_half_of_the_pyramid_s_work_waits_for_it(served: Served) -> None:
     served.save("high.jpg", (2_000, 65_000), quality=50)
     source = served.source("high.jpg")
     header, plan = served.masters.header(source), plan_of(source, served.masters, LAST)
