@@ -20,9 +20,9 @@ from typing import Literal
 
 from . import __file__ as here
 from . import __version__
-from .config import Config
+from .config import Config, named_sources
 from .edition import current, index_key, object_key
-from .errors import IiifServerError
+from .errors import IiifServerError, NotFound
 from .image import containers
 from .image.broker import Bounds
 from .image.broker.pool import Pool
@@ -31,7 +31,7 @@ from .image.open import openjpeg_version
 from .image.request import ImageRequest
 from .image.service import Images
 from .sources import File, Folder, Listed, Sources
-from .stores import shown
+from .stores import opened, shown
 
 State = Literal["ok", "warn", "fail"]
 _FILES = 8_704  # what server.py asks for
@@ -40,6 +40,7 @@ _LITTLE, _NEARLY_NONE = 0.1, 0.01
 _WORKER_MIB = 256  # of a web worker that has answered for a while
 _LONGEST_SOCKET = 100  # of a path; the system's bound is 104 or 108
 _SLOW_MS = 2_000.0
+_STRANGE = "iiifserver-doctor-asks.tif"
 _ADVICE = {
     "libraries": "install the package anew, with what its lock file names",
     "holdings": "publish with iiifserver publish FOLDER, or name the right data, store or folder",
@@ -74,6 +75,7 @@ def examine(config: Config, workers: int, memory_bytes: int) -> Iterator[Check]:
         "temporary folder": _temporary,
         "data": _data,
         "holdings": _holdings,
+        "sources": _prefixes,
         "tile": _tile,
     }
     for name, look in looks.items():
@@ -191,6 +193,23 @@ def _holdings(config: Config) -> Iterator[Check]:
     for identifier in islice(edition.images.files, 1):
         edition.images.find(identifier)
     yield Check("store", "ok", "index, documents and scans can be read")
+
+
+def _prefixes(config: Config) -> Iterator[Check]:
+    """Look at each place of the setting `sources`: that nothing has a strange name is an answer."""
+    for prefix, home in named_sources(config.sources, config.http_hosts).items():
+        name, do = f"source {prefix}", "see docs/settings.md on sources and http_hosts"
+        try:
+            if isinstance(home, Path):
+                os.listdir(home)  # noqa: PTH208 - only whether it can be
+            else:
+                opened(home, config.http_hosts).read(_STRANGE, 0, 1)
+        except NotFound:
+            pass
+        except (IiifServerError, OSError) as error:
+            yield Check(name, "fail", f"{shown(home)}: {error}", do)
+            continue
+        yield Check(name, "ok", f"{shown(home)} answers")
 
 
 def _tile(config: Config) -> Iterator[Check]:

@@ -28,6 +28,8 @@ from .image.making import BuildPyramid, StoreTiles
 from .image.masters import Masters
 from .image.request import ImageRequest
 from .image.service import Image, Images
+from .near import Pieces
+from .routing import with_prefixes
 from .sources import File, Folder, Listed, Sources, identity_of
 
 Way = Literal["stored tile", "region decode", "whole decode"]
@@ -135,7 +137,9 @@ def _is_in_folder(name: str, config: Config) -> bool:
 
 
 def _sources(config: Config) -> Sources:
-    return Folder(Path(config.folder)) if config.folder else current(config.home).images
+    folder, home = config.folder, config.home
+    others: Sources = Folder(Path(folder)) if folder else current(home).images
+    return with_prefixes(others, config, Pieces(config.store_memory_mib << 20))
 
 
 @contextmanager
@@ -157,7 +161,7 @@ def _looked_at(name: str, config: Config) -> Iterator[tuple[str, Images, Pool]]:
 def _facts(header: Header, image: Image) -> Iterator[tuple[str, object]]:
     full = header.levels[0]
     yield "format", header.format
-    yield "bytes", image.source.size_bytes
+    yield "bytes", image.source.size_bytes or "not asked for"  # of a published pyramid in a store
     yield "width", header.width
     yield "height", header.height
     yield "megapixels", round(header.width * header.height / 1e6, 1)

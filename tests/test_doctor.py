@@ -65,6 +65,15 @@ def test_a_scan_that_is_broken_fails_by_its_name(tmp_path: Path) -> None:
     assert "inspect" in found["tile of broken.png"].do
 
 
+def test_places_of_other_images_are_asked(tmp_path: Path) -> None:
+    (tmp_path / "maps").mkdir()
+    here, away = tmp_path / "maps", tmp_path / "away"
+    settings = {"folder": str(here), "sources": (f"maps={here}", f"away={away}")}
+    found = checks(Config(data=tmp_path / "data", **settings))
+    assert (found["source maps"].state, found["source away"].state) == ("ok", "fail")
+    assert "No such file" in found["source away"].said
+
+
 def test_memory_that_would_not_do_is_told(tmp_path: Path) -> None:
     found = checks(Config(folder=str(tmp_path), data=tmp_path), 2 * GIB)
     assert (found["memory"].state, "2,048 MiB" in found["memory"].said) == ("warn", True)

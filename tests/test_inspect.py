@@ -77,6 +77,11 @@ def test_what_is_published_is_called_by_its_identifier(tmp_path: Path) -> None:
         inspect("none", small.config())
 
 
+def test_an_image_of_another_source_is_called_by_its_prefix(scans: Path, tmp_path: Path) -> None:
+    config = Config(folder=str(tmp_path), data=tmp_path / "data", sources=(f"maps={scans}",))
+    assert inspect("maps/small.png", config).facts["width"] == 300
+
+
 def test_the_command_tells_it_in_words_and_as_json(scans: Path, tmp_path: Path) -> None:
     where = ["--folder", str(scans), "--data", str(tmp_path / "data")]
     said = CliRunner().invoke(main, ["inspect", "small", *where]).output
