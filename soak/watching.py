@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from accounting import pss_mb, tree
+from accounting import tree
 
 _THIRD_OF = 6
 """Samples, at least, before a curve says something."""
@@ -20,19 +21,47 @@ _MORE_MB, _MORE_HANDLES = 15, 40
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look: seconds since the start, MB of proportional memory, open files, processes."""
+    """One look: seconds since the start, MB of proportional memory, open files, processes.
+
+    `by_role` is the memory of each kind of process.
+    """
 
     at_s: float
     pss_mb: int
     handles: int
     processes: int
+    by_role: dict[str, int]
 
 
 def look(root: int, started: float) -> Sample:
     """Return what the processes of *root* hold now."""
     processes = tree(root)
     handles = sum(_handles(pid) for pid in processes)
-    return Sample(round(time.monotonic() - started, 1), pss_mb(root), handles, len(processes))
+    taken = dict.fromkeys(("main", "web", "broker", "render"), 0)
+    for pid in processes:
+        taken[_role(pid, root)] += _pss_kb(pid)
+    by_role = {role: kb // 1_000 for role, kb in taken.items()}
+    at_s = round(time.monotonic() - started, 1)
+    return Sample(at_s, sum(taken.values()) // 1_000, handles, len(processes), by_role)
+
+
+def _role(pid: int, root: int) -> str:
+    with contextlib.suppress(OSError):
+        said = Path(f"/proc/{pid}/cmdline").read_text()
+        if "broker.door" in said:
+            return "broker"
+        if "broker.work" in said:
+            return "render"
+    return "main" if pid == root else "web"
+
+
+def _pss_kb(pid: int) -> int:
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return (
+            int(next(line for line in lines if line.startswith("Pss:")).split()[1]) * 1024 // 1000
+        )
+    return 0
 
 
 def _handles(pid: int) -> int:
