@@ -9,6 +9,7 @@ import io
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,12 +20,14 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from image_sources import picture
 from in_this_process import InThisProcess
 from PIL import Image
 from small_exhibition import Small
+from store_servers import s3_server
 from test_server import (
     children,
     command_or_none,
@@ -377,3 +380,90 @@ def test_a_folder_is_served_where_nothing_can_be_written(
                      str(small_disk / "data"))  # fmt: skip
     assert asked(where, TILE)[0] == 200
     assert asked(where, "iiif/3/sea/full/99,/0/default.png")[0] == 200
+
+
+# -- stores
+
+
+class Line:
+    """The way to a store: a port that passes on what is said, until it is cut."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._ends: list[socket.socket] = []
+        self._listening = self._listen(0)
+        self.port = self._listening.getsockname()[1]
+
+    def _listen(self, port: int) -> socket.socket:
+        listening = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self._accept, args=(listening,), daemon=True).start()
+        return listening
+
+    def _accept(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                near, _ = listening.accept()
+                far = socket.create_connection(("127.0.0.1", self._to))
+            except OSError:
+                return
+            self._ends += [near, far]
+            for ends in ((near, far), (far, near)):
+                threading.Thread(target=_pass_on, args=ends, daemon=True).start()
+
+    def cut(self) -> None:
+        """Let nobody through, and end all that is being said."""
+        for end in (self._listening, *self._ends):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        self._ends.clear()
+
+    def mend(self) -> None:
+        """Pass on again, at the same port."""
+        self._listening = self._listen(self.port)
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while piece := source.recv(65_536):
+            target.sendall(piece)
+        target.shutdown(socket.SHUT_WR)
+
+
+def test_a_store_that_is_gone_costs_time_and_one_that_is_back_is_read_again(
+    tmp_path: Path, start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Small(tmp_path / "x")
+    picture(1_500, 1_300).save(small.scans / "a1" / "1.png")
+    with s3_server() as s3:
+        line = Line(urlsplit(s3.url).port or 0)
+        environment = s3.environment() | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{line.port}"}
+        store = s3.bucket("archive")
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        small.publish(base_url="http://archive.example", store=store)
+        where, _ = start(
+            "serve", "--port", "0", "--workers", "1", "--data", str(tmp_path / "node"),
+            IIIFSERVER_STORE=store, **environment, **QUIET,
+        )  # fmt: skip
+        tiles = [f"iiif/3/a1-1/{left},0,512,512/512,/0/default.jpg" for left in (0, 512)]
+        documents = [f"presentation/3/{name}/manifest" for name in ("a1", "b1")]
+        seen = {path: asked(where, path) for path in (tiles[0], documents[0])}
+        assert {status for status, _ in seen.values()} == {200}
+        line.cut()
+        for path in (tiles[1], documents[1]):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(f"{where}{path}", timeout=100)
+            with refused.value as error:
+                assert error.code == 503, path
+                assert int(error.headers["Retry-After"]) > 0
+                assert error.headers["Content-Type"] == "application/problem+json"
+        assert asked(where, "health")[0] == 200
+        line.mend()
+        for path in (tiles[1], documents[1]):
+            wait_until(lambda path=path: _is_answered(where, path))
+        assert {path: asked(where, path) for path in seen} == seen
+        with Image.open(io.BytesIO(asked(where, tiles[1])[1])) as shown:
+            shown.load()
+            assert shown.size == (512, 512)
+        line.cut()
