@@ -76,7 +76,7 @@ class FarSource(Source):
         Raises:
             RequestError: as stores do.
         """
-        assert self.near is not None  # noqa: S101
+        assert self.near is not None  # noqa: S101 - who makes one names its store
         if not size_bytes:
             size_bytes = self.near.read(self.key, 0, FIRST_READ_BYTES, self.version).size_bytes
         return replace(self, size_bytes=size_bytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -126,3 +127,13 @@ def test_processes_that_answer_http_stay_small() -> None:
 def test_no_module_is_longer_than_one_idea() -> None:
     lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in modules()}
     assert {name: length for name, length in lengths.items() if length > 420} == {}
+
+
+def test_every_exception_from_bandits_rules_says_why() -> None:
+    bare = [
+        f"{name}: {line.strip()}"
+        for name, path in modules()
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"# noqa: S\d+", line) and not re.search(r"# noqa: S\d+( - |  # )\S", line)
+    ]
+    assert bare == []

@@ -140,7 +140,7 @@ class Copies:
     def fetch(self, source: FarSource) -> Fetch:
         """Return how the whole of *source* is fetched."""
         near = source.near
-        assert near is not None  # noqa: S101
+        assert near is not None  # noqa: S101 - who makes one names its store
         name = hashlib.blake2b(f"{near.home}\0{source.key}\0{source.identity}".encode())
         ending = Path(source.key).suffix.lower()[:6]
         target = self._folder / f"{name.hexdigest()[:32]}{ending}"
