@@ -254,7 +254,9 @@ def _reload(config: Config, reread: Callable[[], Config] | None) -> None:
         return
     # where things lie is what the whole server has in common
     base_url = new.base_url or config.base_url
-    new = replace(new, data=config.data, folder=config.folder, base_url=base_url)
+    new = replace(
+        new, data=config.data, store=config.store, folder=config.folder, base_url=base_url
+    )
     os.environ.update(configuration.environment(new))
 
 

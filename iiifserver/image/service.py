@@ -119,7 +119,7 @@ class Images:
         self._counters.event("looked" if image is None else "known")
         if image is None:
             table = self._sources.table()
-            found = self._sources.find(identifier)
+            found = self._found(identifier, table)
             image = self._seen(identifier, found) or self._look_at(found)
             self._images.put(identifier, _Kept(table, found, image))
         return image
@@ -221,6 +221,13 @@ class Images:
         served = self._masters.served(kept.found)
         comes = served.stored is not None and served.stored.exists()
         return served.identity == image.source.identity and not comes
+
+    def _found(self, identifier: str, table: object) -> Source:
+        """Return what *identifier* names; a store is not asked again for what it told just now."""
+        kept = self._images.get(identifier)
+        if kept and isinstance(kept.found, FarSource) and kept.table is table:
+            return kept.found if kept.found.unchanged() else self._sources.find(identifier)
+        return self._sources.find(identifier)
 
     def _seen(self, identifier: str, found: Source) -> Image | None:
         """Return what was seen of a picture in a store that another edition has as well."""

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 from small_exhibition import RECORDS, Small
+from store_servers import S3
 
 READY = "iiifserver: "
 START_S, NOTICE_S = 60, 30
@@ -149,3 +150,34 @@ def test_what_lies_in_a_bucket_is_served_by_every_worker(tmp_path, s3):
         for _ in range(8):  # a connection each: both workers have some
             with urllib.request.urlopen(f"{address}/presentation/3/a1/manifest") as answer:
                 assert title_of(answer.read()) == "Record a1"
+
+
+def test_two_servers_serve_what_is_in_a_bucket_from_forked_workers(s3: S3, tmp_path: Path) -> None:
+    small = Small(tmp_path / "small")
+    store = f"{s3.bucket('running')}/archive"
+    small.publish(store=store, base_url="http://localhost")
+    settings = tmp_path / "iiifserver.toml"
+    settings.write_text(f'store = "{store}"\n', encoding="utf-8")
+    options = ("--config", str(settings))
+    with running(tmp_path / "1", *options) as one, running(tmp_path / "2", *options) as two:
+        tags = set()
+        for address, _ in (one, two, one, two):
+            for path in ("full/max/0/default.jpg", "5,5,20,20/max/0/gray.png"):
+                with urllib.request.urlopen(f"{address}/iiif/3/a1-1/{path}", timeout=30) as answer:
+                    assert len(answer.read()) > 50
+                    tags.add((path, answer.headers["ETag"]))
+            with urllib.request.urlopen(f"{address}/ready", timeout=30) as answer:
+                assert answer.status == 200
+        assert len(tags) == 2
+        small.titles = dict.fromkeys(RECORDS, "Second")
+        small.write()
+        small.publish(store=store)
+        for address, _ in (one, two):
+            end = time.monotonic() + NOTICE_S
+            while time.monotonic() < end:
+                with urllib.request.urlopen(f"{address}{PATHS[0]}", timeout=30) as answer:
+                    if title_of(answer.read()) == "Second":
+                        break
+                time.sleep(0.1)
+            else:
+                pytest.fail("the new edition was not noticed")

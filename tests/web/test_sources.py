@@ -1,0 +1,204 @@
+"""Images of no edition: from folders, buckets and web servers, by the prefix of their names."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from flask.testing import FlaskClient
+from image_sources import make, picture
+from in_this_process import InThisProcess
+from PIL import Image
+from pixels import average, difference
+from store_servers import S3, Files, Server, web_server
+
+from iiifserver import routing
+from iiifserver.config import Config
+from iiifserver.errors import ConfigurationError
+from iiifserver.image.making import BuildPyramid
+from iiifserver.stores import opened
+from iiifserver.web import create_app
+
+SCAN = picture(700, 600)
+_count = itertools.count()
+
+
+def jpeg(image: Image.Image) -> bytes:
+    body = io.BytesIO()
+    image.save(body, "JPEG", quality=95)
+    return body.getvalue()
+
+
+@pytest.fixture
+def site() -> Iterator[tuple[Server, Files]]:
+    with web_server() as (server, files):
+        files.bodies["/scans/box 1/a.jpg"] = jpeg(SCAN)
+        files.bodies["/secret.jpg"] = jpeg(SCAN)
+        yield server, files
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Callable[..., tuple[FlaskClient, InThisProcess]]:
+    """A function that returns a client of a server over an empty folder and *sources*."""
+
+    def begin(*sources: str, **settings: Any) -> tuple[FlaskClient, InThisProcess]:
+        folder = tmp_path / f"empty{next(_count)}"
+        folder.mkdir()
+        config = Config(
+            folder=str(folder), data=tmp_path / f"data{next(_count)}", sources=sources,
+            http_hosts=("127.0.0.1",), pyramid_tile=128, **settings,
+        )  # fmt: skip
+        renderer = InThisProcess()
+        return create_app(config, renderer).test_client(), renderer
+
+    return begin
+
+
+def shown(answer: Any) -> Image.Image:
+    assert answer.status_code == 200, answer.data
+    return Image.open(io.BytesIO(answer.data)).convert("RGB")
+
+
+def test_a_flat_scan_of_a_web_server_is_fetched_once_and_gets_a_pyramid(
+    serve: Callable[..., Any], site: tuple[Server, Files]
+) -> None:
+    server, _ = site
+    client, renderer = serve(f"maps={server.url}/scans")
+    about = client.get("/iiif/3/maps/box%201/a.jpg/info.json").get_json()
+    assert (about["width"], about["height"], about["tiles"][0]["width"]) == (700, 600, 128)
+    assert len(server.asked) == 1, "one read tells what it is"
+    for asked in ("full/350,300", "0,0,100,100/100,100"):
+        answer = client.get(f"/iiif/3/maps/box 1/a.jpg/{asked}/0/default.png")
+        assert shown(answer).size[0] in (350, 100)
+    assert len(server.asked) == 2, "one more fetches it"
+    assert {each.method for each in server.asked} == {"GET"}
+    job = next(job for job in renderer.begun if isinstance(job, BuildPyramid))
+    job.run()
+    server.asked.clear()
+    tile = client.get("/iiif/3/maps/box 1/a.jpg/128,128,128,128/128,128/0/default.jpg")
+    assert difference(shown(tile), SCAN.crop((128, 128, 256, 256))).mean() < 9
+    assert server.asked == [], "its pyramid answers"
+
+
+def test_a_pyramid_in_a_bucket_is_read_by_the_ranges_of_its_tiles(
+    serve: Callable[..., Any], s3: S3, tmp_path: Path
+) -> None:
+    url = s3.bucket(f"sources{next(_count)}")
+    scan = picture(1_500, 1_400)
+    path = make("tiff-pyramid-pages-jpeg", tmp_path, scan)
+    opened(url).put_file("box/a.tif", path)
+    client, renderer = serve(f"old={url}/box")
+    s3.asked.clear()
+    tile = client.get("/iiif/3/old/a.tif/256,256,128,128/128,128/0/default.jpg")
+    assert difference(shown(tile), scan.crop((256, 256, 384, 384))).mean() < 9
+    asked = len(s3.asked)
+    s3.asked.clear()
+    tile = client.get("/iiif/3/old/a.tif/512,512,512,512/256,256/0/default.jpg")
+    assert difference(shown(tile), average(scan.crop((512, 512, 1_024, 1_024)), 2)).mean() < 9
+    assert len(s3.asked) < asked, "its directories are known by now"
+    ranges = [each.range.removeprefix("bytes=").split("-") for each in s3.asked]
+    assert sum(int(last) - int(first) for first, last in ranges) < path.stat().st_size // 3
+    assert not renderer.begun, "nothing is made of it"
+
+
+def test_several_sources_are_served_beside_the_folder(
+    serve: Callable[..., Any], site: tuple[Server, Files], s3: S3, tmp_path: Path
+) -> None:
+    (tmp_path / "local").mkdir()
+    SCAN.save(tmp_path / "local" / "b.png")
+    url = s3.bucket(f"sources{next(_count)}")
+    opened(url).put_file("c.png", tmp_path / "local" / "b.png")
+    client, _ = serve(f"web={site[0].url}/scans", f"disk={tmp_path / 'local'}", f"bucket={url}")
+    for name in ("web/box 1/a.jpg", "disk/b.png", "disk/b", "bucket/c.png"):
+        about = client.get(f"/iiif/3/{name}/info.json").get_json()
+        assert about["width"] == 700
+    assert about["id"].endswith("/bucket%2Fc.png")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "maps/../secret.jpg",
+        "maps/box 1/../../secret.jpg",
+        "maps/.hidden.jpg",
+        "maps//secret.jpg",
+        "maps/box 1\\a.jpg",
+        "maps/box 1/a.jpg\n",
+        "maps/box 1/a",
+        "maps/box 1/a.html",
+        "maps/absent.jpg",
+        "maps",
+        "http://127.0.0.1/secret.jpg",
+    ],
+)
+def test_names_lead_nowhere_else(
+    serve: Callable[..., Any], site: tuple[Server, Files], name: str
+) -> None:
+    client, _ = serve(f"maps={site[0].url}/scans")
+    answer = client.get(f"/iiif/3/{quote(name, safe='')}/full/max/0/default.jpg")
+    assert answer.status_code == 404
+    assert {each.path for each in site[0].asked} <= {"/scans/absent.jpg"}
+
+
+def test_a_replaced_scan_is_shown_as_it_is_now_and_never_mixed(
+    serve: Callable[..., Any], site: tuple[Server, Files], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, files = site
+    monkeypatch.setattr(routing, "_LOOK_AGAIN_S", 0.0)
+    client, _ = serve(f"maps={server.url}/scans", derived_mib=0)
+    other = picture(700, 600, seed=9)
+    asked = "/iiif/3/maps/box 1/a.jpg/full/max/0/default.png"
+    before = client.get(asked)
+    files.bodies["/scans/box 1/a.jpg"] = jpeg(other)
+    after = client.get(asked)
+    assert difference(shown(before), SCAN).mean() < 9
+    assert difference(shown(after), other).mean() < 9
+    assert before.headers["ETag"] != after.headers["ETag"]
+
+
+def test_a_scan_replaced_after_it_was_looked_at_is_never_shown_as_the_old_one(
+    serve: Callable[..., Any], site: tuple[Server, Files]
+) -> None:
+    server, files = site
+    client, _ = serve(f"maps={server.url}/scans")
+    assert client.get("/iiif/3/maps/box 1/a.jpg/info.json").status_code == 200
+    other = picture(700, 600, seed=9)
+    files.bodies["/scans/box 1/a.jpg"] = jpeg(other)  # planned as the old one, fetched as the new
+    answer = client.get("/iiif/3/maps/box 1/a.jpg/full/max/0/default.png")
+    assert difference(shown(answer), other).mean() < 9
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"), [("403", 500), ("404", 404), ("500", 503), ("other range", 500)]
+)
+def test_what_a_web_server_does_wrong_is_an_answer_of_ours(
+    serve: Callable[..., Any], site: tuple[Server, Files], fault: str, status: int
+) -> None:
+    client, _ = serve(f"maps={site[0].url}/scans")
+    site[0].faults.extend([fault] * 12)
+    answer = client.get("/iiif/3/maps/box 1/a.jpg/full/max/0/default.jpg")
+    assert answer.status_code == status
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    site[0].faults.clear()
+
+
+@pytest.mark.parametrize(
+    ("sources", "why"),
+    [
+        (["https://images.example/x"], "prefix=place"),
+        (["a/b=/x"], "without a slash"),
+        (["a=/x", "a=/y"], "twice"),
+        (["a=https://images.example/x"], "http_hosts"),
+        (["a=https://user:secret@images.example/x"], "environment"),
+        (["a=ftp://images.example/x"], "one of"),
+    ],
+)
+def test_sources_that_cannot_be_used_stop_the_start(sources: list[str], why: str) -> None:
+    with pytest.raises(ConfigurationError, match=why) as raised:
+        Config(sources=tuple(sources))
+    assert "secret" not in str(raised.value)
