@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib.util
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -365,7 +366,8 @@ def _openjpeg() -> Any:
     """Return glymur's binding to OpenJPEG, bound to the library that `_library_path` chooses.
 
     On import, glymur would look for a `glymurrc` in the working directory and in the user's
-    home and load the library that it names; with its module `config` replaced it asks us.
+    home and load the library that it names; with its module `config` replaced it asks us. Of all
+    the rest of it nothing is needed, and loading that takes as long as half of a tile.
     """
     path = _library_path()
     if path is None:
@@ -373,8 +375,14 @@ def _openjpeg() -> Any:
     library = ctypes.CDLL(path)
     config = types.ModuleType("glymur.config")
     vars(config)["glymur_config"] = lambda name: library if name == "openjp2" else None
-    sys.modules["glymur.config"] = config
-    from glymur.lib import openjp2
+    package = types.ModuleType("glymur")
+    spec = importlib.util.find_spec("glymur")
+    package.__path__ = list(spec.submodule_search_locations or ()) if spec else []
+    sys.modules |= {"glymur": package, "glymur.config": config}
+    try:
+        from glymur.lib import openjp2
+    finally:
+        del sys.modules["glymur"]  # whoever wants all of it gets it
 
     return openjp2
 

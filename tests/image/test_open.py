@@ -351,6 +351,19 @@ def test_a_damaged_jp2_is_a_broken_source(files, tmp_path):
         read_jp2(path, 0, (0, 0, WIDTH, HEIGHT))
 
 
+def test_of_glymur_only_its_binding_is_loaded(files):
+    code = (
+        "import sys; from pathlib import Path; from iiifserver.image.open import read_jp2\n"
+        "read_jp2(Path(sys.argv[1]), 0, (0, 0, 9, 9))\n"
+        "print(sorted(name for name in sys.modules if name.startswith(('glymur', 'lxml'))))\n"
+        "import glymur; print(glymur.version.openjpeg_version)"
+    )
+    run = [sys.executable, "-c", code, str(files["jp2-tiled-lossless"])]
+    told = subprocess.run(run, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert told[0] == "['glymur.config', 'glymur.lib', 'glymur.lib.openjp2']"
+    assert told[1] == _openjpeg().version()
+
+
 def test_openjpeg_is_pillows_and_no_glymurrc_is_read(files, tmp_path):
     (tmp_path / "glymurrc").write_text("[library]\nopenjp2: /nowhere/libopenjp2.so\n")
     program = (
