@@ -25,7 +25,7 @@ from small_exhibition import Small
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = ROOT / "deploy" / "nginx"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-START_S = 60
+START_S = 120
 NODES = """upstream nodes {{
     hash $path consistent;
     {servers}
