@@ -48,7 +48,7 @@ def main() -> None:
         print(json.dumps(weighed(asked.weigh)))
         return
     load_before = os.getloadavg()[0]
-    count, rounds = (4, 1) if asked.smoke else (40, 5)
+    count, rounds = (4, 1) if asked.smoke else (24, 3)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         scans = _scans(folder / "scans", count)

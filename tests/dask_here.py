@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-DEADLINE_S = 60.0
+DEADLINE_S = 180.0  # machines are busy
 
 
 @dataclass

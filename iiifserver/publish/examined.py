@@ -1,7 +1,8 @@
 """Scans opened and verified, in processes that a damaged file can kill without harm.
 
-What was found out of a file is remembered below the data folder as long as its size, its time of
-change and its inode stay; what is remembered may be deleted, and is found out again.
+They are those of this machine, or of the cluster that makes pyramids too. What was found out of a
+file is remembered below the data folder as long as its size, its time of change and its inode stay;
+what is remembered may be deleted, and is found out again.
 """
 
 from __future__ import annotations
@@ -10,20 +11,22 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import orjson
 
-from iiifserver.config import Config
-from iiifserver.errors import RequestError
+from iiifserver.config import PROCESSES, Config
+from iiifserver.errors import IiifServerError, RequestError
 from iiifserver.image.broker import Bounds
 from iiifserver.image.broker.pool import Pool
 from iiifserver.image.examine import Examination, Examinations, Facts, facts_of
 from iiifserver.image.job import Job, bytes_of
+from iiifserver.publish import jobs
 from iiifserver.publish.folders import Found, ScanFile
 from iiifserver.publish.progress import Progress
 from iiifserver.sources import Place
@@ -32,6 +35,10 @@ _TIMEOUT_S = 300.0  # a scan of 600 megapixels takes about ten seconds
 _BATCH, _BATCH_BYTES = 25, 2 << 20
 _MOST_MEMORIES = 64
 _FORMAT = 1
+_REMEMBER_EVERY_S, _REMEMBER_SHARE = 60.0, 20  # and no more than a twentieth of the time
+
+
+_Found: TypeAlias = Generator[tuple[ScanFile, Facts], None, None]
 
 
 class Known(NamedTuple):
@@ -64,17 +71,30 @@ def examine(
 ) -> Found:
     """Return *found* with the facts of every scan; all pixels are decoded if *decode*.
 
-    What is wrong with a file is one of its facts; nothing is raised for it.
+    What is wrong with a file is one of its facts; nothing is raised for it. Interrupted or killed,
+    what was found out until a moment before is remembered.
     """
     memory = _memory(config.data, images)
     known = _recall(memory)
     scans = [scan for files in found.scans.values() for scan in files]
     unknown = [scan for scan in scans if not _is_known(scan, known.get(scan.shown), decode=decode)]
     now = {scan.shown: known[scan.shown] for scan in scans if scan.shown in known}
-    for scan, facts in _found_out(unknown, config, workers, decode=decode):
-        now[scan.shown] = Known(scan.identity, decode, facts)
-    if now != known:
-        _remember(memory, now)
+    here = config.executor == PROCESSES
+    facts_found = (
+        _found_out(unknown, config, workers, decode=decode)
+        if here
+        else _found_elsewhere(unknown, config, images, decode=decode)
+    )
+    keep_at = time.monotonic() + _REMEMBER_EVERY_S
+    try:
+        with contextlib.closing(facts_found):
+            for scan, facts in facts_found:
+                now[scan.shown] = Known(scan.identity, decode, facts)
+                if time.monotonic() > keep_at:
+                    keep_at = _remember_in_time(memory, now)
+    finally:
+        if now != known:
+            _remember(memory, now)
     examined = {
         folder: tuple(replace(scan, facts=now[scan.shown].facts) for scan in files)
         for folder, files in found.scans.items()
@@ -92,7 +112,7 @@ def _found_out(
     workers: Callable[[Bounds], Workers],
     *,
     decode: bool,
-) -> Iterator[tuple[ScanFile, Facts]]:
+) -> _Found:
     """Yield the facts of each scan, in their order, worked out on all cores."""
     if not scans:
         return
@@ -119,6 +139,49 @@ def _found_out(
     finally:
         threads.shutdown(cancel_futures=True)  # interrupted: only what has begun is finished
         pool.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Files to look at, as a value that travels to whatever executor there is."""
+
+    files: tuple[Examination, ...]
+
+    def __call__(self) -> list[Facts]:
+        """Return the facts of each."""
+        return [file.facts() for file in self.files]
+
+
+def _found_elsewhere(
+    scans: Sequence[ScanFile], config: Config, images: Path, *, decode: bool
+) -> _Found:
+    """Yield the facts of each scan as they come, worked out by the setting `executor`."""
+    if scans:
+        with jobs.workers_of(config, images.resolve(), written=False) as staff:
+            found = _looked_at(list(_batches(scans)), staff, decode=decode)
+            yield from Progress().each(found, len(scans), "scans")
+
+
+def _looked_at(
+    batches: Sequence[Sequence[ScanFile]], staff: jobs.Workers, *, decode: bool
+) -> Iterator[tuple[ScanFile, Facts]]:
+    """Yield the facts of the scans of each batch; where one ends badly, each is tried alone."""
+    named = {batch[0].shown: batch for batch in batches}
+    looks = {
+        name: _Look(tuple(Examination(s.shown, s.path.absolute(), decode) for s in batch))
+        for name, batch in named.items()
+    }
+    single: list[Sequence[ScanFile]] = []
+    for name, outcome in jobs.run(looks, staff):
+        batch = named[name]
+        if not isinstance(outcome, IiifServerError):
+            yield from zip(batch, outcome, strict=True)
+        elif len(batch) > 1:
+            single += [[scan] for scan in batch]
+        else:
+            yield batch[0], Facts("", (), str(outcome))
+    if single:
+        yield from _looked_at(single, staff, decode=decode)
 
 
 def _batches(scans: Sequence[ScanFile]) -> Iterator[list[ScanFile]]:
@@ -163,6 +226,14 @@ def _recall(path: Path) -> dict[str, Known]:
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
+
+
+def _remember_in_time(path: Path, known: Mapping[str, Known]) -> float:
+    """Replace what is remembered; return when to do so again: of many scans it takes a while."""
+    began = time.monotonic()
+    _remember(path, known)
+    now = time.monotonic()
+    return now + max(_REMEMBER_EVERY_S, _REMEMBER_SHARE * (now - began))
 
 
 def _remember(path: Path, known: Mapping[str, Known]) -> None:

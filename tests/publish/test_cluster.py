@@ -20,6 +20,8 @@ from iiifserver.config import Config
 from iiifserver.edition import pyramid_path
 from iiifserver.errors import BrokenSource, ConfigurationError, IiifServerError, InvalidExhibition
 from iiifserver.publish.cluster import cluster
+from iiifserver.publish.examined import examine
+from iiifserver.publish.folders import list_scans
 from iiifserver.publish.jobs import run, workers_of
 from iiifserver.publish.pyramids import Wanted, make_pyramids
 from iiifserver.sources import identity_of
@@ -33,7 +35,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskHere]:
 
 
 def outcomes(
-    here: DaskHere, folder: Path, jobs: dict[str, Callable[[], object]], patience_s: float = 10
+    here: DaskHere, folder: Path, jobs: dict[str, Callable[[], object]], patience_s: float = 60
 ) -> dict[str, object]:
     config = Config(executor=here.executor, render_memory_mib=512)
     with cluster(config, folder, patience_s=patience_s) as workers:
@@ -115,6 +117,7 @@ def test_a_worker_that_is_killed_loses_nothing(here: DaskHere, tmp_path: Path) -
     assert outcomes(here, folder, many() | {"once": once}) == DOUBLED | {"once": 1}
 
 
+@pytest.mark.long
 def test_a_job_that_kills_its_workers_is_named(here: DaskHere, tmp_path: Path) -> None:
     found = outcomes(here, tmp_path, {"bad": kill_worker} | many())
     assert isinstance(found["bad"], IiifServerError)
@@ -158,6 +161,19 @@ def test_a_cluster_makes_the_pyramids_that_the_pool_makes(
     assert len(names) == 12
     for name in names:
         assert (ours / name).read_bytes() == (theirs / name).read_bytes()
+
+
+def test_a_cluster_finds_out_of_scans_what_this_machine_does(
+    here: DaskHere, scans: Path, tmp_path: Path
+) -> None:
+    (scans / "damaged.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    record = tmp_path / "images" / "r1"
+    record.parent.mkdir()
+    shutil.move(scans, record)
+    found = list_scans(record.parent)
+    theirs = examine(found, record.parent, Config(data=tmp_path / "a", executor=here.executor))
+    assert theirs == examine(found, record.parent, Config(data=tmp_path / "b"))
+    assert sum(bool(scan.facts.problem) for scan in theirs.scans["r1"]) == 1
 
 
 def test_a_cluster_puts_into_a_store_what_it_makes(s3: S3, scans: Path, tmp_path: Path) -> None:
@@ -224,6 +240,7 @@ def hold(path: Path) -> int:
     return 0
 
 
+@pytest.mark.long
 def test_a_scheduler_that_goes_is_told_and_not_waited_for(tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     with dask_here(tmp_path, workers=1) as alone:
@@ -232,5 +249,5 @@ def test_a_scheduler_that_goes_is_told_and_not_waited_for(tmp_path: Path) -> Non
         )
         killer.start()
         with pytest.raises(ConfigurationError, match="is gone"):
-            outcomes(alone, tmp_path / "shared", {"a": partial(hold, begun)}, patience_s=3)
+            outcomes(alone, tmp_path / "shared", {"a": partial(hold, begun)}, patience_s=10)
         killer.join()

@@ -14,6 +14,7 @@ from iiifserver.config import Config
 from iiifserver.errors import BrokenSource
 from iiifserver.image.broker.pool import Pool
 from iiifserver.image.examine import Facts
+from iiifserver.publish import examined
 from iiifserver.publish.check import review
 from iiifserver.publish.examined import examine
 from iiifserver.publish.folders import list_scans
@@ -271,6 +272,31 @@ def test_unchanged_scans_are_not_looked_at_again(folder, config):
 def test_what_was_verified_needs_no_reading_of_headers(folder, config):
     before = facts(folder, config)
     assert facts(folder, config, refused, decode=False) == before
+
+
+class Interrupted(Here):
+    """Is interrupted by ^C at one scan; tells what it was asked for."""
+
+    at = ""
+    asked: list[str] = []
+
+    def render(self, job: Any) -> bytes:
+        self.asked.append(job.name)
+        if job.name == self.at:
+            raise KeyboardInterrupt
+        return super().render(job)
+
+
+def test_interrupted_what_was_found_out_is_remembered(folder, config, monkeypatch):
+    monkeypatch.setattr(examined, "_BATCH", 1)
+    names = list(facts(folder, Config(data=config.data / "other")))
+    monkeypatch.setattr(Interrupted, "at", names[-1])
+    with pytest.raises(KeyboardInterrupt):
+        facts(folder, config, Interrupted)
+    monkeypatch.setattr(Interrupted, "at", "")
+    Interrupted.asked.clear()
+    assert list(facts(folder, config, Interrupted)) == names
+    assert Interrupted.asked == [names[-1]]
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"format":1,"scans":{"r2/1.jpg":[1]}}'])
