@@ -202,6 +202,7 @@ def test_a_store_that_is_away_is_said_so_and_what_is_at_hand_goes_on(
     small: Small, bucket: str, node: Callable[..., FlaskClient], s3: S3, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr("iiifserver.stores.buckets._RETRIES", 1)
+    monkeypatch.setattr("iiifserver.stores.pieces._AWAY_S", 0.1)
     monkeypatch.setattr("iiifserver.stores._opened", {})
     small.publish(store=bucket)
     client = node(store=bucket)
@@ -218,7 +219,7 @@ def test_a_store_that_is_away_is_said_so_and_what_is_at_hand_goes_on(
         assert client.get("/presentation/3/b1/manifest").status_code == 503
         assert image(client, TILE).status_code == 200
         assert client.get("/presentation/3/a1/manifest").status_code == 200
-    assert image(client, INNER[1]).status_code == 200
+    until(lambda: image(client, INNER[1]).status_code == 200)
     assert image(client, RENDERS[0]).status_code == 200
 
 
