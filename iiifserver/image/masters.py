@@ -39,7 +39,9 @@ _MOST_ASKED = 10_000
 _ASK_EVERY_S = 10.0
 _PATIENCE_MS = 600.0  # a picture that takes no longer is made directly
 _log = logging.getLogger(__name__)
-_MOST_TIMES = 2  # so many times as long may the pyramid take, which answers all that follows
+# so many times as long may the pyramid take, which answers all that follows; the second where it is
+# being made already, so that some of that time is over, and decoding beside it would delay it
+_MOST_TIMES, _MOST_TIMES_BEGUN = 2, 4
 
 
 class Masters:
@@ -189,13 +191,15 @@ class Masters:
     def _wait(self, source: Source, header: Header, direct_ms: float) -> bool:
         """Return whether the pyramid is there, after waiting for it if that is worth it."""
         job = self.lacking(source, header)
-        if not isinstance(job, BuildPyramid) or job.cost_ms > _MOST_TIMES * direct_ms:
+        if not isinstance(job, BuildPyramid) or job.cost_ms > _MOST_TIMES_BEGUN * direct_ms:
             return False
         if not self._renderer.begin(job):
             return False
         first = self._renderer.state().running_background
         if first and job.name not in first:
             return False  # who knows how long that of another scan takes
+        if not first and job.cost_ms > _MOST_TIMES * direct_ms:
+            return False
         try:
             self._renderer.render(job)
         except RequestError:

@@ -281,6 +281,19 @@ def test_a_picture_that_is_half_of_the_pyramid_s_work_waits_for_it(served: Serve
     assert served.source("high.jpg").path.parent == served.kept
 
 
+@pytest.mark.parametrize(("busy_with", "waits"), [("", False), ("high.png", True)])
+def test_a_picture_rather_waits_for_a_pyramid_that_is_being_made_already(
+    served: Served, busy_with: str, *, waits: bool
+) -> None:
+    served.save("high.png", (2_000, 40_000), compress_level=1)
+    served.renderer.busy_with = busy_with
+    source = served.source("high.png")
+    header = served.masters.header(source)
+    plan = plan_of(source, served.masters, "0,39000,512,512")
+    with served.masters.directly(source, header, plan) as direct:
+        assert direct is not waits
+
+
 @pytest.mark.parametrize(
     ("name", "region", "refuses", "busy_with"),
     [
