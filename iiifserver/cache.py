@@ -7,6 +7,7 @@ written aside and gets its name whole, and whoever reads it checks it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -31,6 +32,7 @@ _HEAD = struct.Struct(">8sIQ")  # what it is, the checksum of the rest, how long
 _MARK = b"iiifkept"
 _PIECE_BYTES = 256 << 10  # checked at a time: a large entry is never held whole
 _TOUCHED_S = 60.0  # the time of use is written no oftener: many read the same tile
+_MOST_CHECKED, _CHECKED_S = 4_096, 10.0
 _ABANDONED_S = 3_600.0
 _BLOCK_BYTES = 4_096  # what a file system gives even to the smallest
 _FILLING, _AFTER = 0.95, 0.9  # of its bounds: when a directory is swept, and what it holds then
@@ -120,15 +122,14 @@ class Directory:
         most_entries, most_bytes = self.most_entries * _FILLING, self.most_bytes * _FILLING
         return held.entries > most_entries or held.size_bytes > most_bytes
 
-    def path(self, identifier: str, key: str) -> Path | None:
+    def path(self, identifier: str, key: str) -> str | None:
         """Return where `write` should put the bytes of *key*, None where nothing is kept."""
-        return Path(self._path(identifier, key)) if self.on else None
+        return self._path(identifier, key) if self.on else None
 
-    def get(self, identifier: str, key: str, most_bytes: int | None = None) -> Place | None:
+    def get(self, identifier: str, key: str) -> Place | None:
         """Return the bytes of *key*, None where there are none that can be read.
 
-        What is not as it was written is deleted, to be made anew. Checking takes reading: of a
-        file with more than *most_bytes* nothing is returned either.
+        What is not as it was written is deleted, to be made anew.
         """
         if not self.on:
             return None
@@ -139,8 +140,6 @@ class Directory:
             return None
         try:
             status = os.fstat(handle)
-            if most_bytes is not None and status.st_size > most_bytes:
-                return None
             if _is_whole(handle, status.st_size):
                 _touch(handle, status.st_mtime)
                 return Place(path, _HEAD.size, status.st_size - _HEAD.size)
@@ -218,28 +217,94 @@ class Directory:
                     left.unlink()
 
 
-def write(body: bytes, path: Path) -> Place:
+class Reader:
+    """Reads the entries of *directory* for all threads of a process, those that many ask for.
+
+    An entry is checked when it is first read, and again some seconds later or when the system
+    says that its file is another one: adding up the bytes takes longer than reading them.
+    """
+
+    def __init__(self, directory: Directory, clock: Callable[[], float] = time.monotonic) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._checked: dict[str, tuple[int, int, int]] = {}
+        self._until = 0.0
+        # Linux tells whether a disk would have to be waited for
+        self._without_waiting: int = getattr(os, "RWF_NOWAIT", 0)
+
+    def read(self, identifier: str, key: str, most_bytes: int) -> bytes | None:
+        """Return the bytes of *key*; None where they have to be made or waited for, or are more."""
+        if not self._directory.on:
+            return None
+        path = self._directory._path(identifier, key)
+        try:
+            handle = os.open(path, os.O_RDONLY)
+        except OSError:
+            return None
+        try:
+            status = os.fstat(handle)
+            if not _HEAD.size <= status.st_size <= most_bytes + _HEAD.size:
+                return None
+            head, body = bytearray(_HEAD.size), bytearray(status.st_size - _HEAD.size)
+            read = os.preadv(handle, (head, body), 0, self._without_waiting)
+            if read != status.st_size or not self._is_whole(path, status, head, body):
+                return None  # `Directory.get` sees to it
+            _touch(handle, status.st_mtime)
+            return bytes(body)
+        except OSError as error:
+            if error.errno == errno.EOPNOTSUPP:
+                self._without_waiting = 0  # a file system that does not tell
+            return None
+        finally:
+            os.close(handle)
+
+    def _is_whole(
+        self, path: str, status: os.stat_result, head: bytearray, body: bytearray
+    ) -> bool:
+        now, file = self._clock(), (status.st_ino, status.st_mtime_ns, status.st_size)
+        if now >= self._until or len(self._checked) >= _MOST_CHECKED:
+            self._checked, self._until = {}, now + _CHECKED_S
+        if self._checked.get(path) == file:
+            return True
+        mark, checksum, length = _HEAD.unpack(head)
+        if mark != _MARK or length != len(body) or zlib.crc32(body) != checksum:
+            return False
+        self._checked[path] = file
+        return True
+
+
+def write(body: bytes, path: str | Path) -> Place:
     """Write an entry aside and then give it its name, where `Directory.path` said; return it.
 
     Raises:
         OSError: it cannot be written; nothing is left of it.
     """
-    aside = f"{path.parent}/{_ASIDE}{os.urandom(8).hex()}"
+    path = str(path)
+    folder = path.rpartition("/")[0]
+    aside = f"{folder}/{_ASIDE}{os.urandom(8).hex()}"
     try:
         handle = os.open(aside, _NEW, 0o600)
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        Path(folder).mkdir(parents=True, exist_ok=True)
         handle = os.open(aside, _NEW, 0o600)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(_HEAD.pack(_MARK, zlib.crc32(body), len(body)))
-            file.write(body)
-        Path(aside).replace(path)
+        try:
+            _write_all(handle, _HEAD.pack(_MARK, zlib.crc32(body), len(body)), body)
+        finally:
+            os.close(handle)
+        os.replace(aside, path)  # noqa: PTH105 - often done
     except OSError:
         with contextlib.suppress(OSError):
             Path(aside).unlink()
         raise
-    return Place(str(path), _HEAD.size, len(body))
+    return Place(path, _HEAD.size, len(body))
+
+
+def _write_all(handle: int, head: bytes, body: bytes) -> None:
+    """Write both at once; a large body may take more than one call."""
+    left = memoryview(body)[max(os.writev(handle, (head, body)) - len(head), 0) :]
+    while left:
+        left = left[os.write(handle, left) :]
 
 
 def _digest(text: str) -> str:

@@ -22,7 +22,7 @@ class Answer:
     key: str = "answer"
     source: str = "answer"
     cost_ms: float = 1.0
-    keep: Path | None = None
+    keep: str | None = None
 
     def run(self) -> bytes:
         return str(os.getpid()).encode()
@@ -34,7 +34,7 @@ class Die:
     key: str = "die.tif"
     source: str = "die.tif"
     cost_ms: float = 1.0
-    keep: Path | None = None
+    keep: str | None = None
 
     def run(self) -> bytes:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -47,7 +47,7 @@ class Hang:
     key: str = "hang.tif"
     source: str = "hang.tif"
     cost_ms: float = 1.0
-    keep: Path | None = None
+    keep: str | None = None
 
     def run(self) -> bytes:
         threading.Event().wait()
@@ -62,7 +62,7 @@ class Devour:
     key: str = "bomb.png"
     source: str = "bomb.png"
     cost_ms: float = 1.0
-    keep: Path | None = None
+    keep: str | None = None
 
     def run(self) -> bytes:
         held = []
@@ -77,7 +77,7 @@ class Refuse:
     key: str = "refuse"
     source: str = "refuse"
     cost_ms: float = 1.0
-    keep: Path | None = None
+    keep: str | None = None
 
     def run(self) -> bytes:
         raise BadRequest("no", parameter="size", spec="https://example.org/#size")
@@ -92,7 +92,7 @@ class Until:
     name: str = "until"
     source: str = "until"
     cost_ms: float = 1.0
-    keep: Path | None = None
+    keep: str | None = None
 
     @property
     def key(self) -> str:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iiifserver.cache import Directory, Held, Memory, write
+from iiifserver.cache import Directory, Held, Memory, Reader, write
 from iiifserver.sources import Place
 
 
@@ -63,7 +63,7 @@ def keep(
     assert path is not None
     write(body, path)
     os.utime(path, (time.time() - age_s,) * 2)
-    return path
+    return Path(path)
 
 
 def kept(directory: Directory, identifier: str, key: str) -> bytes | None:
@@ -131,12 +131,59 @@ def test_a_large_entry_is_checked_to_its_end(tmp_path: Path) -> None:
     assert directory.get("a", "1") is None
 
 
-def test_who_has_no_time_to_check_a_large_entry_gets_small_ones_only(tmp_path: Path) -> None:
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def read(reader: Reader, most_bytes: int = 1 << 20) -> bytes | None:
+    """Return what is read, when the disk need not be waited for any more."""
+    reader.read("a", "1", most_bytes)
+    return reader.read("a", "1", most_bytes)
+
+
+def test_a_reader_gives_what_was_written_unless_it_is_too_large(tmp_path: Path) -> None:
     directory = Directory(tmp_path, *ROOMY)
-    path = keep(directory, "a", "1", bytes(1000))
-    assert directory.get("a", "1", most_bytes=900) is None
-    assert directory.get("a", "1", most_bytes=1100)
-    assert path.exists()
+    reader = Reader(directory)
+    assert read(reader) is None
+    keep(directory, "a", "1")
+    assert read(reader) == BODY
+    assert read(reader, len(BODY) - 1) is None
+    assert read(Reader(Directory(tmp_path, 0, 0))) is None
+
+
+def test_a_reader_does_not_give_what_was_damaged_or_purged(tmp_path: Path) -> None:
+    directory = Directory(tmp_path, *ROOMY)
+    reader = Reader(directory)
+    path = keep(directory, "a", "1")
+    assert read(reader) == BODY
+    whole = path.read_bytes()
+    for damaged in (whole[:-1], whole[:-1] + b"x", whole + b"x", b"", whole[:10]):
+        path.write_bytes(damaged)
+        os.utime(path, ns=(1, 1))  # the time of writing is another one, however coarse clocks are
+        assert read(reader) is None
+    path.write_bytes(whole)
+    assert read(reader) == BODY
+    directory.purge("a")
+    assert read(reader) is None
+
+
+def test_a_reader_checks_again_after_some_seconds_what_the_system_calls_unchanged(
+    tmp_path: Path,
+) -> None:
+    directory, clock = Directory(tmp_path, *ROOMY), Clock()
+    reader = Reader(directory, clock)
+    path = keep(directory, "a", "1")
+    assert read(reader) == BODY
+    status = path.stat()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"x")  # as a disk may do, of which the system knows nothing
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert read(reader) == BODY[:-1] + b"x"
+    clock.now += 11
+    assert read(reader) is None
 
 
 @pytest.mark.parametrize("bounds", [(0, 100), (100, 0)])
@@ -223,8 +270,9 @@ def test_what_cannot_be_written_is_told_and_leaves_nothing(tmp_path: Path) -> No
     with pytest.raises(OSError, match="Not a directory"):
         write(BODY, path)
     assert directory.get("a", "1") is None
-    there = Directory(tmp_path, *ROOMY).path("a", "1")
-    assert there is not None
+    entry = Directory(tmp_path, *ROOMY).path("a", "1")
+    assert entry is not None
+    there = Path(entry)
     there.mkdir(parents=True)  # what was written aside cannot get its name
     with pytest.raises(OSError, match="directory"):
         write(BODY, there)

@@ -49,8 +49,9 @@ def test_of_a_folder_pyramids_are_forgotten_too_where_serve_keeps_them(
     scans.mkdir()
     Image.new("RGB", (30, 20)).save(scans / "s0.png")
     config = Config(folder=str(scans), data=user_folder("folders"))
-    picture = Directory.of(config).path("s0.png", "1")
-    assert picture is not None
+    entry = Directory.of(config).path("s0.png", "1")
+    assert entry is not None
+    picture = Path(entry)
     write(b"picture", picture)
     kept = Kept(config.data / FOLDER, 0)
     kept.folder.mkdir(parents=True)

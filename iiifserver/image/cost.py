@@ -56,6 +56,12 @@ def cost_ms(header: Header, plan: Plan) -> float:
     return _START_MS + decoded + scaled + made * (_turning_ms(plan) + _ENCODING_MS[plan.format])
 
 
+def turned_ms(plan: Plan) -> float:
+    """Return the milliseconds that a picture takes which is made of a stored tile."""
+    made = plan.width * plan.height / 1e6
+    return made * (_TILES_MS + _turning_ms(plan) + _ENCODING_MS["jpg"])
+
+
 def _turning_ms(plan: Plan) -> float:
     degrees = plan.rotation.degrees
     return 0 if not degrees else _TURNING_MS if degrees % 90 else _QUARTER_TURN_MS

@@ -121,7 +121,7 @@ class Examinations:
 
     files: tuple[Examination, ...]
     cost_ms: float = 0.0  # not known: every process may take it
-    keep: Path | None = None
+    keep: str | None = None
 
     @property
     def name(self) -> str:

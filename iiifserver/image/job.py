@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import pickle
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from iiifserver.errors import Replaced
 from iiifserver.sources import Place, identity_of
 
-from .cost import cost_ms
+from .cost import cost_ms, turned_ms
 from .open import Header
 from .plan import Plan
+
+_MOST_PACKED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Job(Protocol):
         ...
 
     @property
-    def keep(self) -> Path | None:
+    def keep(self) -> str | None:
         """Where `cache.Directory.path` wants the result, None where it is not kept."""
         ...
 
@@ -120,6 +125,13 @@ class Renderer(Protocol):
         ...
 
 
+def fits_tile(plan: Plan, encoding: Encoding) -> bool:
+    """Return whether *plan* is made of a stored tile: gray, mirrored, by quarters, as JPEG."""
+    upright = plan.rotation.degrees % 90 == 0
+    jpeg = plan.format == "jpg" and not encoding.jpeg_progressive
+    return upright and jpeg and plan.quality != "bitonal"
+
+
 def bytes_of(answer: Place | bytes) -> bytes:
     """Return what was rendered, wherever it is; OSError where it is gone."""
     return answer.read() if isinstance(answer, Place) else answer
@@ -135,15 +147,21 @@ class Picture:
 
     name: str
     path: Path
-    header: Header
+    given: Header | bytes
     plan: Plan
     encoding: Encoding
     identity: str = ""
-    keep: Path | None = None
+    keep: str | None = None
     stored: Place | None = None
     lossless: str = ""
     copy_of: str = ""
     """What the file is a passing copy of, in whole or in part; empty if it is none."""
+
+    @property
+    def header(self) -> Header:
+        """What the file is; it arrives packed, since a stored tile has no use for it."""
+        header: Header = self.given if isinstance(self.given, Header) else _unpacked(self.given)
+        return header
 
     @property
     def source(self) -> str:
@@ -160,7 +178,15 @@ class Picture:
     @property
     def cost_ms(self) -> float:
         """Milliseconds of decoding, scaling and encoding."""
-        return cost_ms(self.header, self.plan)
+        return turned_ms(self.plan) if self.stored else cost_ms(self.header, self.plan)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as plain values: dataclasses one by one take longer than all else on the way."""
+        given = self.given if isinstance(self.given, bytes) else _packed(self.given)
+        plan, encoding = _values_of_plan(self.plan), _values_of_encoding(self.encoding)
+        stored = self.stored and tuple(self.stored)
+        about = (self.identity, self.keep, stored, self.lossless, self.copy_of)
+        return _arrived, (self.name, str(self.path), given, plan, encoding, *about)
 
     def run(self) -> bytes:
         """Return the encoded picture.
@@ -183,3 +209,43 @@ class Picture:
             same = False
         if not same:
             raise Replaced(f"{self.name} was replaced while it was read")
+
+
+_values_of_plan = attrgetter(*(each.name for each in fields(Plan)))
+_values_of_encoding = attrgetter(*(each.name for each in fields(Encoding)))
+
+
+def _arrived(
+    name: str,
+    path: str,
+    given: bytes,
+    plan: tuple[Any, ...],
+    encoding: tuple[Any, ...],
+    identity: str,
+    keep: str | None,
+    stored: tuple[Any, ...] | None,
+    lossless: str,
+    copy_of: str,
+) -> Picture:
+    return Picture(
+        name,
+        Path(path),
+        given,
+        Plan(*plan),
+        Encoding(*encoding),
+        identity,
+        keep,
+        Place(*stored) if stored else None,
+        lossless,
+        copy_of,
+    )
+
+
+@lru_cache(_MOST_PACKED)
+def _packed(header: Header) -> bytes:
+    """Return a header as it travels: the same for all pictures of a file."""
+    return pickle.dumps(header, pickle.HIGHEST_PROTOCOL)
+
+
+def _unpacked(given: bytes) -> Any:
+    return pickle.loads(given)  # noqa: S301 - our own

@@ -59,7 +59,7 @@ class Contents:
     path: Path
     state: str
     cost_ms: float = 50.0
-    keep: Path | None = None
+    keep: str | None = None
 
     @property
     def key(self) -> str:
@@ -96,7 +96,7 @@ class StoreTiles:
     identity: str
     target: Path
     form: Form
-    keep: Path | None = None
+    keep: str | None = None
 
     @property
     def key(self) -> str:
@@ -135,7 +135,7 @@ class BuildPyramid:
     stem: str
     kept: Kept
     form: Form
-    keep: Path | None = None
+    keep: str | None = None
     fetch: Fetch | None = None
     """How the scan comes here first, where it is in a store."""
 

@@ -8,11 +8,12 @@ anew. What stands ready is answered as a `Place`; other pixels are made elsewher
 from __future__ import annotations
 
 import hashlib
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from iiifserver.cache import Directory, Memory
+from iiifserver.cache import Directory, Memory, Reader
 from iiifserver.config import Config, background_rgb
 from iiifserver.errors import BrokenSource, SourceTooLarge
 from iiifserver.far import FarSource
@@ -22,7 +23,7 @@ from iiifserver.sources import Place, Source, Sources
 from .afar import Copies, read_far
 from .headers import Header
 from .info import listed_sizes
-from .job import Encoding, Picture, Renderer, bytes_of
+from .job import Encoding, Picture, Renderer, bytes_of, fits_tile
 from .masters import Masters
 from .plan import Dimensions, Limits, Plan, make_plan
 from .request import ImageRequest
@@ -99,6 +100,7 @@ class Images:
         self._headers: Memory[tuple[str, str], Header] = Memory(MOST_HEADERS)
         self._images: Memory[str, _Kept] = Memory(MOST_IMAGES_BYTES, _memory_bytes)
         self._derived = Directory.of(config)
+        self._reader = Reader(self._derived)
         self._copies = Copies(config)
         self._masters = Masters(config, renderer, copies=self._copies)
         self._settings = repr((EDITION_OF_PIXELS, self._encoding, self.limits))
@@ -164,14 +166,15 @@ class Images:
         image = self.known(identifier)
         return self._planned(image, request) if image else None
 
-    def ready(self, planned: Planned, most_bytes: int | None = None) -> Place | None:
-        """Return the picture if it stands ready, None if it would have to be made.
-
-        With *most_bytes* a kept picture that is larger counts as if it were not there.
-        """
+    def ready(self, planned: Planned) -> Place | None:
+        """Return the picture if it stands ready, None if it would have to be made."""
         if planned.place is not None:
             return planned.place
-        return self._derived.get(planned.image.source.identifier, planned.etag, most_bytes)
+        return self._derived.get(planned.image.source.identifier, planned.etag)
+
+    def kept(self, planned: Planned, most_bytes: int) -> bytes | None:
+        """Return the picture's bytes if it was made before, None as `cache.Reader.read` does."""
+        return self._reader.read(planned.image.source.identifier, planned.etag, most_bytes)
 
     def answer(self, planned: Planned) -> Answer:
         """Return the picture, where it stands ready or made just now.
@@ -186,7 +189,7 @@ class Images:
             return Answer(planned, place)
         self._counters.event("made")
         image, plan = planned.image, planned.plan
-        with self._masters.directly(image.source, image.header, plan) as direct:
+        with self._directly(planned) as direct:
             if direct:
                 try:
                     return Answer(planned, self._make(planned))
@@ -277,6 +280,20 @@ class Images:
             why = f"{source.identifier}: {error}"
             raise BrokenSource(why, parameter="identifier") from error
 
+    def _directly(self, planned: Planned) -> AbstractContextManager[bool]:
+        """Say whether to make a picture now: of a stored tile always, else as `Masters` thinks."""
+        if self._tile(planned):
+            return nullcontext(True)
+        image = planned.image
+        return self._masters.directly(image.source, image.header, planned.plan)
+
+    def _tile(self, planned: Planned) -> Place | None:
+        """Return the stored tile that the picture is made of, None if it is made of the file."""
+        stored, plan = planned.image.stored, planned.plan
+        if stored is None or not fits_tile(plan, self._encoding):
+            return None
+        return stored.place(plan.box, plan.width, plan.height)
+
     def _make(self, planned: Planned) -> Place | bytes:
         image, plan, source = planned.image, planned.plan, planned.image.source
         stored, keep = image.stored, self._derived.path(source.identifier, planned.etag)
@@ -290,7 +307,7 @@ class Images:
                 )
                 return self._renderer.render(picture)
         identity = "" if source.lasting else source.identity
-        tile = stored.place(plan.box, plan.width, plan.height) if stored else None
+        tile = self._tile(planned)
         picture = Picture(name, source.path, header, plan, encoding, identity, keep, tile, lossless)
         return self._renderer.render(picture)
 

@@ -241,7 +241,7 @@ class _Apart:
     key: str = field(default_factory=lambda: secrets.token_hex(8))
     name: str = "a job"
     cost_ms: float = 0.0  # every process may take it
-    keep: Path | None = None
+    keep: str | None = None
 
     @property
     def source(self) -> str:

@@ -134,18 +134,21 @@ class Answers:
         if _unchanged(environ, planned.etag):
             self._cells[_UNCHANGED] += 1
             return Answer(304, [*prepared.headers], [])
-        place = self._images.ready(planned, LARGE_BYTES)
-        if place is None or place.length > LARGE_BYTES:
+        place = planned.place
+        if place is not None and place.length > LARGE_BYTES:
             return None
         try:
-            body = self._bodies.at_once(place, planned)
+            if place is None:
+                body = self._images.kept(planned, LARGE_BYTES)
+            else:
+                body = self._bodies.at_once(place, planned)
         except OSError:
             # what was made of an image may be deleted at any time
             self._images.forget(planned.image.source.identifier)
             return None
         if body is None:
             return None
-        self._cells[_STORED if place is planned.place else _KEPT] += 1
+        self._cells[_KEPT if place is None else _STORED] += 1
         return Answer(200, _whole(prepared.headers, planned, environ, len(body)), [body])
 
     def picture(

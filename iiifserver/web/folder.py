@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, cast
 
 import orjson
@@ -45,7 +45,7 @@ class FolderManifest:
     identifier: str
     images: tuple[tuple[str, Dimensions, tuple[Dimensions, ...]], ...]
     version: int
-    keep: Path | None = None
+    keep: str | None = None
 
     @property
     def key(self) -> str:

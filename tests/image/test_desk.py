@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import pickle
 import time
 from collections.abc import Callable, Coroutine
@@ -406,10 +407,12 @@ async def test_pictures_are_kept_until_there_is_no_room_and_then_the_directory_i
     tmp_path: Path,
 ) -> None:
     directory = Directory(tmp_path, GiB, 100)
-    path = directory.path("image", "key")
-    assert path is not None
+    entry = directory.path("image", "key")
+    assert entry is not None
+    path = Path(entry)
     for number in range(96):  # as others left it
         write(b"x", path.parent / str(number))
+        os.utime(path.parent / str(number), (number, number))  # clocks are coarser than this
     play = Play(derived=directory)
     await play.desk.warm()
     await settled()

@@ -59,8 +59,8 @@ Outcome = tuple[Answer, bytes]
 
 def ask_for(wish: Literal["render", "begin"], job: Job, start_by: float) -> tuple[Ask, bytes]:
     """Return the message that brings *job* to the broker."""
-    keep = str(job.keep) if job.keep else None
-    head = Ask(wish, job.name, job.key, job.source, job.cost_ms, keep, start_by, request_id.get())
+    about = (job.name, job.key, job.source, job.cost_ms, job.keep)
+    head = Ask(wish, *about, start_by, request_id.get())
     return head, pickle.dumps(job, pickle.HIGHEST_PROTOCOL)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import orjson
 
@@ -17,7 +16,7 @@ class Sweep:
     directory: Directory
     name: str = "sweeping made pictures"
     cost_ms: float = 100.0
-    keep: Path | None = None
+    keep: str | None = None
 
     @property
     def key(self) -> str:

@@ -12,7 +12,6 @@ import socket
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 from iiifserver import cache
@@ -105,7 +104,7 @@ def _outcome(body: bytes, keep: str | None) -> Outcome:
 def _kept(made: bytes, keep: str) -> Outcome:
     """Write what was made to the disk and answer with its place; with itself, where that fails."""
     try:
-        return of_value(cache.write(made, Path(keep)), kept_bytes=len(made))
+        return of_value(cache.write(made, keep), kept_bytes=len(made))
     except FileNotFoundError:
         return Answer("bytes"), made  # its folder was purged this moment
     except OSError as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import simplejpeg
 
-from iiifserver.image.job import Encoding, Picture
+from iiifserver.image.job import Encoding, Picture, fits_tile
 from iiifserver.image.lossless import check, transformed
 from iiifserver.image.plan import Plan
 from iiifserver.sources import Place
@@ -38,10 +38,7 @@ def from_stored(job: Picture, place: Place) -> bytes | None:
     say what is wrong where the tile is gone or damaged.
     """
     plan, encoding = job.plan, job.encoding
-    degrees = plan.rotation.degrees
-    if degrees % 90 or plan.quality == "bitonal" or plan.format != "jpg":
-        return None
-    if encoding.jpeg_progressive:
+    if not fits_tile(plan, encoding):
         return None
     try:
         jpeg = place.read()
