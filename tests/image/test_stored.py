@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import zlib
 from dataclasses import replace
 from fractions import Fraction
@@ -273,6 +274,20 @@ def test_a_turned_tile_is_the_same_from_its_stored_tile(
         assert (given == expected).all()
     else:  # an edge tile was encoded once before
         assert np.abs(given.astype(int) - expected).mean() < 6
+
+
+@pytest.mark.parametrize("place", [None, Place("p", 1, 2, b"x")])
+def test_a_picture_arrives_as_it_was_sent(place: Place | None, tmp_path: Path) -> None:
+    path = ours(tmp_path / "p.tif")
+    plan = plan_of(Box(0, 0, 9, 8), 5, 4, rotation=Rotation(Fraction(1, 2), True))
+    encoding = Encoding(70, "off", True, 60, 50, (1, 2, 3), True)
+    about = ("1", "kept", place, "lossless", "copy")
+    sent = Picture("p", path, describe_page(path), plan, encoding, *about)
+    once = pickle.loads(pickle.dumps(sent))
+    for arrived in (once, pickle.loads(pickle.dumps(once))):
+        assert arrived.header == sent.header
+        assert replace(arrived, given=sent.header) == sent
+        assert (arrived.key, arrived.cost_ms) == (sent.key, sent.cost_ms)
 
 
 def test_gray_of_a_tile_is_the_luma_of_what_is_seen(tmp_path: Path) -> None:
