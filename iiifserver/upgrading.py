@@ -3,6 +3,7 @@
 What wrote it, what its index lacks, and what is done:
 
     before pages (November 2026)    `site.exhibition`, `gone`, pages    told; all else is served
+    the first of all                `site.notice` too                   there was none
     before numbers were kept        `highest`                           counted from the images
     before sidecars                 `tiles` of images                   made when somebody looks
 
@@ -31,7 +32,8 @@ def brought_up(index: Mapping[str, Any]) -> Index:
     new = dict(index)
     if "exhibition" not in new["site"]:
         exhibitions = (name for name, unit in new["units"].items() if unit["kind"] == "exhibition")
-        new["site"] = new["site"] | {"exhibition": next(exhibitions, "")}
+        texts = dict[str, Any](title={}, summary={}, notice={}, languages=[])
+        new["site"] = texts | new["site"] | {"exhibition": next(exhibitions, "")}
         new[WITHOUT] = ["pages"]
     new.setdefault("gone", [])
     if "highest" not in new:

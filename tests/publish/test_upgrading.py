@@ -110,6 +110,16 @@ def test_the_log_says_what_an_old_edition_lacks_and_what_to_do(
     assert "publish it again" in said
 
 
+def test_an_edition_of_the_very_first_program_is_served(old: Small) -> None:
+    path = index_path(old.data, 1)
+    index = orjson.loads(path.read_bytes())
+    del index["site"]["notice"]
+    path.write_bytes(orjson.dumps(index))
+    asked = client(old)
+    assert asked.get(MANIFEST).status_code == asked.get(TILE).status_code == 200
+    assert asked.get("/en/letters/a/").status_code == 404
+
+
 def test_upgrading_makes_an_old_edition_ours_and_changes_no_document(old: Small) -> None:
     before = current(old.data)
     done = upgrade(old.data)
