@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from iiifserver.cache import Memory
 from iiifserver.config import Config
-from iiifserver.errors import Busy, SourceTooLarge
+from iiifserver.errors import BrokenSource, Busy, SourceTooLarge
 from iiifserver.far import FarPlace, FarSource
 from iiifserver.homes import Home
 from iiifserver.near import Near
@@ -36,7 +36,7 @@ from .headers.tiff import read_directories, read_subdirectories, take_tags
 from .headers.window import Window
 from .kept import note_use
 from .plan import Box, Plan
-from .stored import Stored, parsed
+from .stored import Stored, directories_in, parsed
 
 FOLDER = "copies"
 """In the server's data: whole files that were fetched."""
@@ -180,7 +180,7 @@ class Copies:
                 yield path, Place(str(path), 0, len(body))
         elif header.format == "tiff" and header.levels[0].tile_width:
             with self._passing() as path:
-                self._put_together(source, header, plan, path)
+                self._put_together(source, header, plan, stored, path)
                 yield path, None
         else:
             yield self.whole(source), None
@@ -201,9 +201,11 @@ class Copies:
         finally:
             Path(name).unlink(missing_ok=True)
 
-    def _put_together(self, source: FarSource, header: Header, plan: Plan, path: Path) -> None:
+    def _put_together(
+        self, source: FarSource, header: Header, plan: Plan, stored: Stored | None, path: Path
+    ) -> None:
         """Write the directories of a TIFF and the tiles that *plan* needs to where they belong."""
-        window = self._directories(source)
+        window = self._directories(source, stored)
         spans = _together(_tiles(window, header, plan))
         if sum(length for _, length in spans) > self._most_bytes:
             raise SourceTooLarge(f"{source.identifier}: more is needed than copies_mib allows")
@@ -215,15 +217,25 @@ class Copies:
             for offset, body in reads:
                 os.pwrite(file.fileno(), body, offset)
 
-    def _directories(self, source: FarSource) -> Window:
-        """Return a window that has read all directories of a TIFF."""
+    def _directories(self, source: FarSource, stored: Stored | None) -> Window:
+        """Return a window that has read all directories of a TIFF, or has them from its sidecar."""
         key = (source.key, source.identity)
         window = self._tags.get(key)
         if window is None:
-            window = Window(source.read, source.size_bytes)
+            window = Window(source.read, source.size_bytes, _in_sidecar(source, stored))
             take_tags(window)
             self._tags.put(key, window)
         return window
+
+
+def _in_sidecar(source: FarSource, stored: Stored | None) -> list[tuple[int, bytes]]:
+    """Return what the sidecar says of the directories; nothing where it is older, or damaged."""
+    if stored is None or stored.directories is None or source.near is None:
+        return []
+    try:
+        return list(directories_in(FarPlace.of(stored.directories, source.near).read()))
+    except (ValueError, BrokenSource):
+        return []
 
 
 def make_room(folder: Path, most_bytes: int) -> None:

@@ -15,7 +15,9 @@ else stays in its place) and `picture_bytes` of the file that it indexes, `blob_
 (what the file is, so that nobody who answers has to read its own), `tile` (width and height),
 `levels`, `wholes` (width, height, offset, length of pictures of the whole image) and `kinds`:
 whether the bytes are in the picture's file or among the blobs, their format, and the prefix that
-comes before them, in base64. Offsets among the blobs count from the first one.
+comes before them, in base64. Offsets among the blobs count from the first one. There also is what
+the `directories` of a TIFF say, each part with its offset and length: a renderer that reads the
+file over a network need not look for them.
 
 What is damaged, or is of another file than it names, is as good as absent: it is made again.
 """
@@ -30,7 +32,7 @@ import struct
 import sys
 import zlib
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +45,7 @@ from .request import OutputFormat
 
 _MAGIC = b"tiles 2\n"
 _HEAD = struct.Struct("<8sII")
+_SPAN = struct.Struct("<QI")
 _FIRST_READ_BYTES = 48 << 10  # the whole index of an image of 900 megapixels
 _LONGEST_INDEX_BYTES = 64 << 20
 _IDENTITY_LENGTH = 100
@@ -82,6 +85,8 @@ class Index:
     tiles: Sequence[Entry | None]
     wholes: Mapping[Dimensions, Entry]
     blob_bytes: int
+    directories: Entry | None = None
+    """What the directories of a TIFF say, for those who read it over a network."""
     checks: tuple[int | None, int] | None = None
     """CRC-32 of the picture's file, None where it is not ours, and of the blobs; see `fixity`."""
 
@@ -119,6 +124,8 @@ class Stored:
     _tiles: array[int]
     _lengths: array[int]
     _wholes: Mapping[tuple[int, int], Place]
+    directories: Place | None
+    """All that its directories say, if it is a TIFF: see `directories_in`."""
 
     def find(self, plan: Plan) -> Place | None:
         """Return the bytes that answer *plan*, None where they have to be made."""
@@ -192,6 +199,7 @@ def packed(index: Index) -> bytes:
         "wholes": [
             (*size, entry.offset, entry.length) for size, entry in sorted(index.wholes.items())
         ],
+        "directories": index.directories and (index.directories.offset, index.directories.length),
     }
     entries = [entry or Entry(0, 0, 0) for entry in index.tiles]
     tiles = array("Q", (entry.kind << _KIND_SHIFT | entry.offset for entry in entries))
@@ -263,6 +271,23 @@ def parsed(
         return None
 
 
+def directories_of(spans: Iterable[tuple[int, bytes]]) -> bytes:
+    """Return parts of a file, each with its offset, in one piece: for `directories_in`."""
+    return b"".join(_SPAN.pack(offset, len(body)) + body for offset, body in spans)
+
+
+def directories_in(packed_spans: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the parts of a file that `directories_of` was given; raise ValueError if none."""
+    place = 0
+    while place < len(packed_spans):
+        try:
+            offset, length = _SPAN.unpack_from(packed_spans, place)
+        except struct.error as error:
+            raise ValueError("directories that are not whole") from error
+        place += _SPAN.size + length
+        yield offset, packed_spans[place - length : place]
+
+
 def _stored(
     about: dict[str, Any], numbers: bytes, blobs: tuple[str, int], picture: str
 ) -> Stored | None:
@@ -284,6 +309,7 @@ def _stored(
     if max(tiles, default=0) >> _KIND_SHIFT >= len(kinds):
         return None
     path, start = blobs
+    inside = about.get("directories")  # older ones have none
     return Stored(
         header=header,
         picture_bytes=int(about["picture_bytes"]),
@@ -297,6 +323,7 @@ def _stored(
             (width, height): Place(path, start + offset, length)
             for width, height, offset, length in about["wholes"]
         },
+        directories=Place(path, start + inside[0], inside[1]) if inside else None,
     )
 
 

@@ -22,6 +22,8 @@ from .fixity import checksum
 from .form import Form, tile_of
 from .geometry import Crop, crop_for
 from .headers import Header, Level
+from .headers.tiff import take_tags
+from .headers.window import Window
 from .info import reduced, scale_factors
 from .job import Encoding, Picture
 from .places import Places
@@ -29,7 +31,7 @@ from .plan import Box, Dimensions, Limits, Plan, resolve_size
 from .render import read_level, render, shows_srgb
 from .render.tile import decoded, encoded
 from .request import Rotation, Size
-from .stored import MOST_KINDS, Entry, Index, Kind, grid, packed
+from .stored import MOST_KINDS, Entry, Index, Kind, directories_of, grid, packed
 
 _MOST_MADE = 4096
 """Tiles in one sidecar; those beyond are made when they are asked for."""
@@ -37,6 +39,7 @@ _LARGEST_WHOLE = 1024
 _THUMBNAILS = ("90,", "!120,120", "!200,200", "!400,400", "!800,800")
 _LARGER = 1.25  # how much larger the level is at least that a thumbnail is made of
 _HELD_BYTES = 64 << 20
+_LEAST_BYTES = 32  # read at a time of directories: what is beside them is not wanted
 _MADE = Kind(in_picture=False, format="jpg")
 
 
@@ -101,8 +104,26 @@ class _Making:
             kinds=self._kinds,
             tiles=tiles,
             wholes=wholes,
+            directories=self._directories(),
             blob_bytes=self._blobs.tell(),
         )
+
+    def _directories(self) -> Entry | None:
+        """Return where the directories of the file are kept; None where it is not read by tiles."""
+        if self._header.format != "tiff" or not self._header.tile_size:
+            return None
+        with self._picture.open("rb", buffering=0) as file:
+            number = file.fileno()
+            window = Window(
+                lambda offset, length: os.pread(number, length, offset),
+                self._picture_bytes,
+                least_bytes=_LEAST_BYTES,
+            )
+            try:
+                take_tags(window)
+            except BrokenSource:
+                return None  # too large: who needs them looks for them
+        return self._kept(directories_of(window.spans()))
 
     # -- tiles
 

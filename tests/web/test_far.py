@@ -145,7 +145,10 @@ def test_a_render_reads_the_tiles_that_it_needs_and_no_others(
     small.publish(store=bucket)
     [pyramid] = [key for key in opened(bucket).list("pyramids") if key.key.endswith(".tif")]
     client = node(store=bucket)
-    image(client, "10,10,300,300/150,150/0/default.jpg")  # its directories are known now
+    image(client, "info.json")
+    s3.asked.clear()
+    image(client, "10,10,300,300/150,150/0/default.jpg")
+    assert endings(s3) == ["tiles", "tif"], "its directories are in the sidecar"
     s3.asked.clear()
     answer = image(client, "600,600,300,300/300,300/0/default.png")
     assert Image.open(io.BytesIO(answer.data)).size == (300, 300)

@@ -8,7 +8,7 @@ small pieces that lie together, and each read may be a request to an object stor
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from iiifserver.errors import BrokenSource
 
@@ -23,10 +23,18 @@ _MAX_TOTAL_BYTES = 8 * 1024 * 1024
 class Window:
     """The bytes of one file, read through *read* and kept as long as this object lives."""
 
-    def __init__(self, read: Read, size_bytes: int) -> None:
+    def __init__(
+        self,
+        read: Read,
+        size_bytes: int,
+        spans: Iterable[tuple[int, bytes]] = (),
+        least_bytes: int = 0,
+    ) -> None:
+        """Begin with *spans*; read *least_bytes* at a time, if not what suits headers."""
         self.size_bytes = size_bytes
         self._read = read
-        self._spans: list[tuple[int, bytes]] = []
+        self._least_bytes = least_bytes
+        self._spans = list(spans)
         self._total_bytes = 0
 
     def take(self, offset: int, length: int, what: str) -> bytes:
@@ -57,15 +65,15 @@ class Window:
 
     @property
     def total_bytes(self) -> int:
-        """How much was read."""
-        return self._total_bytes
+        """How much it holds."""
+        return sum(len(span) for _, span in self._spans)
 
     def spans(self) -> Iterator[tuple[int, bytes]]:
         """Yield what was read, each part with its offset."""
         yield from self._spans
 
     def _fetch(self, offset: int, length: int, what: str) -> bytes:
-        usual = _LATER_READ_BYTES if self._spans else FIRST_READ_BYTES
+        usual = self._least_bytes or (_LATER_READ_BYTES if self._spans else FIRST_READ_BYTES)
         asked = min(max(length, usual), self.size_bytes - offset)
         self._total_bytes += asked
         if len(self._spans) >= _MAX_READS or self._total_bytes > _MAX_TOTAL_BYTES:
