@@ -51,12 +51,14 @@ class _Quiet(WSGIRequestHandler):
 class Server:
     """A WSGI application on a port of its own, with a record of what it was asked."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, tls: Any = None) -> None:
         self.asked: list[Asked] = []
         self.faults: list[str] = []
         self.closing = threading.Event()
         self._app = app
-        self._server = make_server("127.0.0.1", 0, self._counted, True, request_handler=_Quiet)
+        self._server = make_server(
+            "127.0.0.1", 0, self._counted, True, request_handler=_Quiet, ssl_context=tls
+        )
         self._server.daemon_threads = True
         self._server.connections = set()
         self.port = self._server.server_port

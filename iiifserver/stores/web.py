@@ -63,7 +63,9 @@ class Web:
         hosts: Sequence[str],
         resolve: Resolve | None = None,
         clock: Callable[[], float] = time.monotonic,
+        trusted: Path | None = None,
     ) -> None:
+        """Trust certificates as the system does, or of those in the file *trusted*."""
         self.name = url
         self._hosts = tuple(hosts)
         self._resolve = resolve
@@ -71,7 +73,7 @@ class Web:
         self._flights = Flights(url)
         self._idle: list[tuple[float, _Way, http.client.HTTPConnection]] = []
         self._lock = threading.Lock()
-        self._tls = ssl.create_default_context()
+        self._tls = ssl.create_default_context(cafile=trusted)
 
     def read(self, key: str, offset: int, length: int, identity: str = "") -> Piece:
         """Return bytes of a file by one GET."""
