@@ -106,6 +106,27 @@ def test_a_pyramid_in_a_bucket_is_read_by_the_ranges_of_its_tiles(
     assert not renderer.begun, "nothing is made of it"
 
 
+def test_a_pyramid_that_is_replaced_never_gives_tiles_of_two_versions(
+    serve: Callable[..., Any], s3: S3, tmp_path: Path
+) -> None:
+    url = s3.bucket(f"sources{next(_count)}")
+    old, new = picture(900, 800), picture(900, 800, seed=9)
+    for name, scan in (("old", old), ("new", new)):
+        (tmp_path / name).mkdir()
+        make("tiff-pyramid-pages-jpeg", tmp_path / name, scan)
+    paths = [next((tmp_path / name).glob("*")) for name in ("old", "new")]
+    opened(url).put_file("a.tif", paths[0])
+    client, _ = serve(f"old={url}")
+    asked = "/iiif/3/old/a.tif/{0},{1},256,256/256,256/0/default.png"
+    before = client.get(asked.format(0, 0))
+    assert difference(shown(before), old.crop((0, 0, 256, 256))).mean() < 9
+    opened(url).put_file("a.tif", paths[1])  # its directories and its identity are known as before
+    for x, y in ((256, 256), (0, 256), (512, 0)):
+        after = client.get(asked.format(x, y))
+        assert difference(shown(after), new.crop((x, y, x + 256, y + 256))).mean() < 9
+        assert after.headers["ETag"][:12] != before.headers["ETag"][:12]
+
+
 def test_several_sources_are_served_beside_the_folder(
     serve: Callable[..., Any], site: tuple[Server, Files], s3: S3, tmp_path: Path
 ) -> None:
