@@ -229,6 +229,7 @@ class Reader:
         self._clock = clock
         self._checked: dict[str, tuple[int, int, int]] = {}
         self._until = 0.0
+        self._here = threading.local()
         # Linux tells whether a disk would have to be waited for
         self._without_waiting: int = getattr(os, "RWF_NOWAIT", 0)
 
@@ -245,12 +246,12 @@ class Reader:
             status = os.fstat(handle)
             if not _HEAD.size <= status.st_size <= most_bytes + _HEAD.size:
                 return None
-            head, body = bytearray(_HEAD.size), bytearray(status.st_size - _HEAD.size)
-            read = os.preadv(handle, (head, body), 0, self._without_waiting)
-            if read != status.st_size or not self._is_whole(path, status, head, body):
+            entry = self._buffer(most_bytes + _HEAD.size)[: status.st_size]
+            read = os.preadv(handle, (entry,), 0, self._without_waiting)
+            if read != status.st_size or not self._is_whole(path, status, entry):
                 return None  # `Directory.get` sees to it
             _touch(handle, status.st_mtime)
-            return bytes(body)
+            return bytes(entry[_HEAD.size :])
         except OSError as error:
             if error.errno == errno.EOPNOTSUPP:
                 self._without_waiting = 0  # a file system that does not tell
@@ -258,15 +259,21 @@ class Reader:
         finally:
             os.close(handle)
 
-    def _is_whole(
-        self, path: str, status: os.stat_result, head: bytearray, body: bytearray
-    ) -> bool:
+    def _buffer(self, most_bytes: int) -> memoryview:
+        """Return this thread's memory to read into: new memory costs as much as reading."""
+        buffer: memoryview | None = getattr(self._here, "buffer", None)
+        if buffer is None or len(buffer) < most_bytes:
+            buffer = self._here.buffer = memoryview(bytearray(most_bytes))
+        return buffer
+
+    def _is_whole(self, path: str, status: os.stat_result, entry: memoryview) -> bool:
         now, file = self._clock(), (status.st_ino, status.st_mtime_ns, status.st_size)
         if now >= self._until or len(self._checked) >= _MOST_CHECKED:
             self._checked, self._until = {}, now + _CHECKED_S
         if self._checked.get(path) == file:
             return True
-        mark, checksum, length = _HEAD.unpack(head)
+        mark, checksum, length = _HEAD.unpack_from(entry)
+        body = entry[_HEAD.size :]
         if mark != _MARK or length != len(body) or zlib.crc32(body) != checksum:
             return False
         self._checked[path] = file

@@ -25,7 +25,7 @@ from .log import AccessLog
 from .watch import DOOR, KIND, Watch
 
 _API = "/iiif/"
-_MOST_PREPARED = 4_096  # stored pictures that were asked for lately, about 1.5 kB each
+_MOST_PREPARED = 4_096  # pictures that stood ready when they were asked for, about 1.5 kB each
 _VERSIONS: dict[str, Version] = {"3/": 3, "2/": 2}
 _INFO = f"/{INFO}"
 _CELLS = {
@@ -111,9 +111,10 @@ class Door:
             return False, None  # it is raised again where errors become documents
         if prepared is None:
             return True, None
-        if prepared.planned.place is not None:
+        answer = self._answers.at_once(environ, prepared)
+        if answer is not None:
             self._prepared.put(environ["PATH_INFO"], prepared)
-        return True, self._answers.at_once(environ, prepared)
+        return True, answer
 
     def _asked(self, environ: Mapping[str, Any]) -> _Asked | None:
         """Return what is asked of an image, None if something else is asked.
