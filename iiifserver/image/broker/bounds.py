@@ -17,7 +17,7 @@ from .lanes import Lane
 
 KEY_BYTES = 32
 _PATIENCE_S = 30.0
-_PAUSE_S = 0.5  # a viewer that has read info.json asks for tiles much sooner
+_PAUSE_S = 0.25  # a viewer that has read info.json asks for tiles much sooner
 _NICENESS: dict[Lane, int] = {"small": 2, "whole": 10, "background": 19}
 _LOADED = ("iiifserver.image.render",)
 _OOM_SCORE = "500"  # of -1000 to 1000: where memory ends, it ends for these processes first
