@@ -26,6 +26,7 @@ from iiifserver.edition import sidecar_name
 from iiifserver.image.build import build
 from iiifserver.image.containers import describe_page
 from iiifserver.image.form import Form
+from iiifserver.image.original import Original
 from iiifserver.image.storing import store
 from iiifserver.publish.jobs import Workers, cores
 from iiifserver.publish.pyramids import Wanted, make_pyramids
@@ -89,9 +90,7 @@ def plainly(scans: list[Path], folder: Path) -> tuple[float, float]:
 
 def ours(scans: list[Path], folder: Path, workers: Workers | None = None) -> float:
     """Return the seconds that a publication takes for its pyramids."""
-    wanted = {
-        f"{scan.stem}.tif": Wanted(scan.name, scan, 0, identity_of(scan.stat())) for scan in scans
-    }
+    wanted = {f"{scan.stem}.tif": Wanted(scan.name, Original.of(scan)) for scan in scans}
     started = time.monotonic()
     make_pyramids(wanted, Config(data=folder), workers=workers)
     seconds = time.monotonic() - started

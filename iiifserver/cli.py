@@ -13,6 +13,8 @@ import click
 from . import __version__, operators
 from . import config as configuration
 from .errors import IiifServerError
+from .homes import Home
+from .options import Place
 
 DEFAULT_PORT = 8182
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
@@ -67,8 +69,9 @@ def _listening(command: Any) -> Any:
 _SHEETS = click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 _IMAGES = click.option(
     "--images",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with the scans, a folder a record; by default `images` in FOLDER.",
+    type=Place(),
+    help="Folder with the scans, a folder a record, or s3://, gs://, az://; by default `images` "
+    "in FOLDER.",
 )
 _BASE_URL = click.option(
     "--base-url",
@@ -228,7 +231,7 @@ def check(
     context: click.Context,
     /,
     folder: Path,
-    images: Path | None,
+    images: Home | None,
     for_machines: bool,
     no_verify: bool,
     **where: Any,
@@ -256,7 +259,7 @@ def check(
 @click.option("--dry-run", is_flag=True, help="Only tell what would change.")
 @_EXECUTOR
 @_published
-def publish(folder: Path, images: Path | None, dry_run: bool, **where: Any) -> None:
+def publish(folder: Path, images: Home | None, dry_run: bool, **where: Any) -> None:
     """Make the exhibition in FOLDER what is published: whole, or nothing changes."""
     from .publish import publication
 
@@ -278,7 +281,7 @@ def publish(folder: Path, images: Path | None, dry_run: bool, **where: Any) -> N
 )
 @_EXECUTOR
 @_published
-def pyramids(sheets: Path | None, images: Path | None, folder: Path | None, **where: Any) -> None:
+def pyramids(sheets: Path | None, images: Home | None, folder: Path | None, **where: Any) -> None:
     """Make the pyramids of the exhibition in SHEETS ahead of time; publish nothing.
 
     With --folder those of a folder that is served as it is, as far as folder_pyramids_mib allows.
@@ -305,7 +308,7 @@ def pyramids(sheets: Path | None, images: Path | None, folder: Path | None, **wh
 @_IMAGES
 @_BASE_URL
 @_published
-def diff(folder: Path, images: Path | None, **where: Any) -> None:
+def diff(folder: Path, images: Home | None, **where: Any) -> None:
     """Tell in words what publishing FOLDER would change; write nothing."""
     _tell_changes(folder, images, **where)
 
@@ -386,7 +389,7 @@ for _command in (
     main.add_command(_command)
 
 
-def _tell_changes(folder: Path, images: Path | None, **where: Any) -> None:
+def _tell_changes(folder: Path, images: Home | None, **where: Any) -> None:
     from .publish import publication
 
     for line in publication.preview(folder, images or folder / "images", _config(**where)):

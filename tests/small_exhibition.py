@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import struct
 import zlib
 from dataclasses import replace
 from pathlib import Path
 
 from iiifserver.config import Config
+from iiifserver.homes import Home
 from iiifserver.image.examine import Examination
 from iiifserver.publish.edition import Write
 from iiifserver.publish.folders import Found
 from iiifserver.publish.publication import publish
+from iiifserver.stores import opened
 
 TITLE = "Letters"
 RECORDS = ("a1", "a2", "b1")
@@ -31,12 +34,12 @@ def png(width: int, height: int, gray: int = 128) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + body
 
 
-def look(found: Found, _images: Path, _config: Config) -> Found:
+def look(found: Found, _images: Home, _config: Config) -> Found:
     """Examine scans in this process: none of ours is hostile, and it is much faster."""
     return Found(
         {
             folder: tuple(
-                replace(scan, facts=Examination(scan.shown, scan.path, decode=False).facts())
+                replace(scan, facts=Examination(scan.shown, scan.original, decode=False).facts())
                 for scan in files
             )
             for folder, files in found.scans.items()
@@ -50,6 +53,7 @@ class Small:
 
     def __init__(self, folder: Path) -> None:
         self.sheets, self.scans, self.data = (folder / n for n in ("sheets", "images", "data"))
+        self.place: Home = self.scans
         self.sheets.mkdir(parents=True)
         self.titles = {name: f"Record {name}" for name in RECORDS}
         self.summaries = dict.fromkeys(RECORDS, "")
@@ -74,13 +78,21 @@ class Small:
         pages = [["a2", page, file] for page, file in self.files.items()]
         self._sheet("pages", [["record", "page", "file"], *pages])
 
+    def put(self, place: str) -> None:
+        """Have the scans in a bucket, and nowhere else."""
+        for path in sorted(self.scans.rglob("*")):
+            if path.is_file():
+                opened(place).put_file(path.relative_to(self.scans).as_posix(), path)
+        shutil.rmtree(self.scans)
+        self.place = place
+
     def config(self, **settings: object) -> Config:
         """Return settings for what is made of it."""
         return Config(**{"data": self.data, **settings})
 
     def publish(self, write: Write | None = None, **settings: object) -> str:
         """Publish it, and return what is said."""
-        return publish(self.sheets, self.scans, self.config(**settings), write, look)
+        return publish(self.sheets, self.place, self.config(**settings), write, look)
 
     def objects(self) -> set[str]:
         """Return the names of all objects."""

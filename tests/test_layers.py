@@ -30,7 +30,7 @@ LAYERS = {
     2: ["stores", "sources", "cache", "near", "far", "routing", "edition", "upgrading"],
     3: ["image", "pdf"],
     4: ["publish", "inspect", "doctor"],
-    5: ["web", "server", "watchdog", "cli", "operators"],
+    5: ["web", "server", "watchdog", "cli", "operators", "options"],
 }
 HOMES = {
     "flask": ["web"],
@@ -38,7 +38,7 @@ HOMES = {
     "pyvips": ["image.render", "image.build"],
     "glymur": ["image.open"],
     "iiif_prezi3": ["presentation"],
-    "click": ["cli", "operators"],
+    "click": ["cli", "operators", "options"],
     "granian": ["server"],
     "PIL": ["image.open", "image.render"],
     "nh3": ["web"],

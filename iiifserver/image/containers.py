@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from iiifserver.errors import BrokenSource
+from iiifserver.stores.ranges import Ranges
 
+from .headers.boxes import read_boxes
 from .headers.header import OVERHEAD_BYTES, Header, Level
-from .headers.window import Read
-from .open import container, describe
+from .headers.window import Read, Window
+from .open import container, count_leaves, describe
 from .pyramid import MOST_PICTURES
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ _MOST_PDF_PIXELS = 150_000_000  # A0 at 300 dpi has 139 million
 _STRIP_BYTES = 64 << 20
 _SMALLEST_LEVEL = 256
 _HEIC_PIXEL_BYTES = 20  # planes of 4:4:4, and RGB; measured: 9 to 16
+_MOST_HEIC_BYTES = 1 << 30
+_pdfium = threading.RLock()  # it does one thing at a time
 
 
 def describe_page(path: Path, leaf: int = 0) -> Header:
@@ -48,9 +53,35 @@ def describe_page(path: Path, leaf: int = 0) -> Header:
         pages = describe_pages(path)
     except OSError as error:
         raise BrokenSource(error.strerror or str(error)) from error
-    if leaf >= len(pages):
-        raise BrokenSource(f"the file has {len(pages)} pages; there is no page {leaf + 1}")
-    return pages[leaf]
+    return _page(pages, leaf)
+
+
+def describe_leaf(file: Ranges, leaf: int = 0) -> Header:
+    """Return what picture *leaf*, from 0, of a file in a store is; only its header is read.
+
+    Raises:
+        BrokenSource: it cannot be read, or is no image.
+        RequestError: as stores do.
+    """
+    kind = container(file.pread(0, 64))
+    if kind is None:
+        return describe(file.pread, file.size_bytes, leaf)
+    return _page(_pages(file, kind), leaf)
+
+
+def page_sizes(file: Ranges) -> Iterator[tuple[int, int]]:
+    """Yield the size in pixels of each picture of a file in a store; only headers are read.
+
+    Raises:
+        RequestError: as `describe_leaf` does.
+    """
+    kind = container(file.pread(0, 64))
+    if kind is not None:
+        yield from ((header.width, header.height) for header in _pages(file, kind))
+        return
+    for leaf in range(count_leaves(file.pread, file.size_bytes)):
+        header = describe(file.pread, file.size_bytes, leaf)
+        yield header.width, header.height
 
 
 def describe_pages(path: Path) -> list[Header]:
@@ -60,9 +91,20 @@ def describe_pages(path: Path) -> list[Header]:
         BrokenSource: it cannot be read, or has more than `MOST_PICTURES` pages.
     """
     with path.open("rb") as file:
-        if container(file.read(64)) == "heic":
-            return [_heic_header(path)]
-    return [_pdf_header(points, leaf) for leaf, points in enumerate(pdf_page_sizes(path))]
+        kind = container(file.read(64))
+    return _pages(path, "heic" if kind == "heic" else "pdf")
+
+
+def _pages(file: Path | Ranges, kind: Literal["pdf", "heic"]) -> list[Header]:
+    if kind == "heic":
+        return [_heic_header(file)]
+    return [_pdf_header(points, leaf) for leaf, points in enumerate(pdf_page_sizes(file))]
+
+
+def _page(pages: list[Header], leaf: int) -> Header:
+    if leaf >= len(pages):
+        raise BrokenSource(f"the file has {len(pages)} pages; there is no page {leaf + 1}")
+    return pages[leaf]
 
 
 def _reader(handle: int) -> Read:
@@ -84,17 +126,32 @@ def _pdf_header(points: tuple[float, float], leaf: int) -> Header:
     )  # fmt: skip
 
 
-def _heic_header(path: Path) -> Header:
-    with _heic(path) as heic:
+def _heic_header(file: Path | Ranges) -> Header:
+    size_bytes = file.size_bytes if isinstance(file, Ranges) else file.stat().st_size
+    with _heic(_without_pixels(file) if isinstance(file, Ranges) else file) as heic:
         width, height = heic.size
         bands = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4, "RGBa": 4}.get(heic.mode, 4)
-        held = OVERHEAD_BYTES + width * height * _HEIC_PIXEL_BYTES + path.stat().st_size
+        held = OVERHEAD_BYTES + width * height * _HEIC_PIXEL_BYTES + size_bytes
         return Header(
             format="heic", width=width, height=height, orientation=1,
             levels=(Level(width, height, 1),), bands=bands, bits=8, alpha=heic.has_alpha,
             lossless=False, profile=bool(heic.info.get("icc_profile")), decode_bytes=held,
             streams=False,
         )  # fmt: skip
+
+
+def _without_pixels(file: Ranges) -> bytes:
+    """Return a HEIC with nothing where its pixels are: libheif tells from it what it is."""
+    if file.size_bytes > _MOST_HEIC_BYTES:
+        raise BrokenSource(f"the HEIC has {file.size_bytes:,} bytes")
+    window = Window(file.pread, file.size_bytes)
+    made = bytearray(file.size_bytes)
+    start = 0
+    for box in read_boxes(window, 0, file.size_bytes):
+        end = box.start if box.name == b"mdat" else box.end
+        made[start:end] = window.take(start, end - start, f"the box {box.name!r}")
+        start = box.end
+    return bytes(made)
 
 
 def pdf_page_pixels(points: tuple[float, float]) -> tuple[int, int]:
@@ -126,13 +183,13 @@ def pdf_strips(path: Path, leaf: int) -> Iterator[Pixels]:
             yield _drawn(page, (width, height), (0, top, width, min(step, height - top)))
 
 
-def pdf_page_sizes(path: Path) -> list[tuple[float, float]]:
+def pdf_page_sizes(file: Path | Ranges) -> list[tuple[float, float]]:
     """Return the width and height of each page of a PDF, in points of 1/72 inch.
 
     Raises:
         BrokenSource: it is damaged, locked by a password, or has more than `MOST_PICTURES` pages.
     """
-    with _pdf(path) as document:
+    with _pdf(file) as document:
         if len(document) > MOST_PICTURES:
             raise BrokenSource(f"the PDF has more than {MOST_PICTURES} pages")
         return [document.get_page_size(number) for number in range(len(document))]
@@ -166,14 +223,17 @@ def _drawn(page: Any, size: tuple[int, int], box: tuple[int, int, int, int]) -> 
 
 
 @contextmanager
-def _pdf(path: Path) -> Iterator[Any]:
+def _pdf(file: Path | Ranges) -> Iterator[Any]:
     import pypdfium2
 
-    try:
-        with pypdfium2.PdfDocument(path) as document:
-            yield document
-    except (pypdfium2.PdfiumError, IndexError) as error:
-        raise BrokenSource(f"the PDF cannot be read: {error}") from error
+    with _pdfium:
+        try:
+            with pypdfium2.PdfDocument(file) as document:
+                yield document
+        except (pypdfium2.PdfiumError, IndexError) as error:
+            if isinstance(file, Ranges) and file.failed:
+                raise file.failed from None  # it was not the PDF
+            raise BrokenSource(f"the PDF cannot be read: {error}") from error
 
 
 def read_heic(path: Path) -> Pixels:
@@ -196,11 +256,11 @@ def heic_profile(path: Path) -> bytes | None:
 
 
 @contextmanager
-def _heic(path: Path) -> Iterator[Any]:
+def _heic(source: Path | bytes) -> Iterator[Any]:
     import pi_heif
 
     try:
-        yield pi_heif.open_heif(path)
+        yield pi_heif.open_heif(source)
     except (OSError, ValueError, RuntimeError, SyntaxError) as error:
         raise BrokenSource(f"the HEIC cannot be decoded: {error}") from error
 

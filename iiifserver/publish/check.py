@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from iiifserver.errors import InvalidExhibition, Mistake
+from iiifserver.homes import Home
 from iiifserver.publish.assembly import assemble
 from iiifserver.publish.columns import SHEETS
 from iiifserver.publish.entries import KEPT, Entry, read_entries
@@ -44,7 +45,7 @@ class Review(NamedTuple):
         return self.reviewed.layout
 
 
-def load(folder: Path, images: Path) -> Exhibition:
+def load(folder: Path, images: Home) -> Exhibition:
     """Return the exhibition in *folder*, whose scans are in *images*.
 
     Raises:
@@ -56,7 +57,7 @@ def load(folder: Path, images: Path) -> Exhibition:
     return exhibition
 
 
-def read(folder: Path, images: Path) -> Reading:
+def read(folder: Path, images: Home) -> Reading:
     """Return the exhibition in *folder* and all that is wrong with it, warnings too.
 
     Scans are not opened: each file is one page, and is known again by its name only.
@@ -66,7 +67,7 @@ def read(folder: Path, images: Path) -> Reading:
 
 def review(
     place: Path,
-    images: Path,
+    images: Home,
     examine: Callable[[Found], Found] = lambda found: found,
     published: Mapping[str, Remembered] = NOTHING_PUBLISHED,
 ) -> Review:

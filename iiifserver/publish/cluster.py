@@ -46,7 +46,7 @@ _SEEN = ".seen-by-workers-"
 @contextlib.contextmanager
 def cluster(
     config: Config,
-    shared: Path,
+    shared: Path | None,
     *,
     written: bool = True,
     patience_s: float = _CONNECT_S,
@@ -56,8 +56,8 @@ def cluster(
 
     Raises:
         ConfigurationError: it cannot be reached within *patience_s*, has no workers for *lonely_s*,
-            or these lack this program or do not see the folder *shared*: where it is *written*,
-            the very same one.
+            or these lack this program or do not see the folder *shared*, if there is one: where
+            it is *written*, the very same one.
     """
     asked = urlsplit(config.executor)
     scheme = "tls" if asked.scheme == "dask+tls" else "tcp"
@@ -68,7 +68,7 @@ def cluster(
         why = f"executor = {config.executor!r}: no scheduler of Dask answers there"
         raise ConfigurationError(f"{why} ({error})") from error
     plugin = Beside(config.render_memory_mib << 20)
-    with client, _token(shared) if written else nullcontext(shared) as seen:
+    with client, _token(shared) if shared and written else nullcontext(shared) as seen:
         there = _There(client, config.executor, lonely_s)
         count = there.wait()
         try:
@@ -214,18 +214,18 @@ class Beside(distributed.WorkerPlugin):
 class Carried:
     """A job on its way to a worker, whose plugin *beside* does it if it sees the folder *shared*.
 
-    It does if *seen* is there, the folder or a file in it.
+    It does if *seen* is there, the folder or a file in it, or if there is none to be seen.
     """
 
     job: Job[Any]
     beside: str
-    shared: Path
-    seen: Path
+    shared: Path | None
+    seen: Path | None
 
     def __call__(self) -> Any:
         """Return the job's result, or the error that it ends with if it is one of ours."""
         worker = distributed.get_worker()
-        if not self.seen.exists():
+        if self.seen and not self.seen.exists():
             why = f"the worker {worker.name} at {worker.address} does not see {self.shared}"
             raise ConfigurationError(f"{why}: share that folder with all workers, under its path")
         beside = worker.plugins[self.beside]

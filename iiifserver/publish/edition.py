@@ -96,7 +96,7 @@ class Pruned(NamedTuple):
 def index_of(
     base_url: str,
     units: Mapping[str, Mapping[str, str]],
-    images_root: Path,
+    images_root: Home,
     images: Mapping[str, Mapping[str, str | None]],
     site: SitePage,
     *,

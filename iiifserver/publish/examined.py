@@ -1,8 +1,8 @@
 """Scans opened and verified, in processes that a damaged file can kill without harm.
 
 They are those of this machine, or of the cluster that makes pyramids too. What was found out of a
-file is remembered below the data folder as long as its size, its time of change and its inode stay;
-what is remembered may be deleted, and is found out again.
+file is remembered below the data folder as long as its size, its time of change and its inode stay,
+in a bucket its version; what is remembered may be deleted, and is found out again.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ from typing import NamedTuple, Protocol, TypeAlias
 import orjson
 
 from iiifserver.config import PROCESSES, Config
+from iiifserver.edition import pyramid_path
 from iiifserver.errors import IiifServerError, RequestError
+from iiifserver.homes import Home
+from iiifserver.image.aside import sweep_aside
 from iiifserver.image.broker import Bounds
 from iiifserver.image.broker.pool import Pool
-from iiifserver.image.examine import Examination, Examinations, Facts, facts_of
+from iiifserver.image.examine import Examination, Examinations, Facts, all_facts, facts_of
 from iiifserver.image.job import Job, bytes_of
 from iiifserver.publish import jobs
 from iiifserver.publish.folders import Found, ScanFile
@@ -33,6 +36,7 @@ from iiifserver.sources import Place
 
 _TIMEOUT_S = 300.0  # a scan of 600 megapixels takes about ten seconds
 _BATCH, _BATCH_BYTES = 25, 2 << 20
+_HEADER_BYTES = 64 << 10
 _MOST_MEMORIES = 64
 _FORMAT = 1
 _REMEMBER_EVERY_S, _REMEMBER_SHARE = 60.0, 20  # and no more than a twentieth of the time
@@ -63,7 +67,7 @@ class Workers(Protocol):
 
 def examine(
     found: Found,
-    images: Path,
+    images: Home,
     config: Config,
     *,
     decode: bool = True,
@@ -79,6 +83,12 @@ def examine(
     scans = [scan for files in found.scans.values() for scan in files]
     unknown = [scan for scan in scans if not _is_known(scan, known.get(scan.shown), decode=decode)]
     now = {scan.shown: known[scan.shown] for scan in scans if scan.shown in known}
+    why = f"it is larger than copies_mib = {config.copies_mib} allows to fetch"
+    large = [scan for scan in unknown if _is_too_large(scan, config)]
+    now |= {scan.shown: Known(scan.identity, decode, Facts("", (), why)) for scan in large}
+    unknown = [scan for scan in unknown if not _is_too_large(scan, config)]
+    if decode:
+        sweep_aside(_copies(config))
     here = config.executor == PROCESSES
     facts_found = (
         _found_out(unknown, config, workers, decode=decode)
@@ -116,12 +126,12 @@ def _found_out(
     """Yield the facts of each scan, in their order, worked out on all cores."""
     if not scans:
         return
-    batches = list(_batches(scans))
+    batches = list(_batches(scans, decode=decode))
     processes = min(_cores(), len(batches))
     pool = workers(Bounds(processes, 1, _TIMEOUT_S, config.render_memory_mib << 20))
 
     def look(batch: Sequence[ScanFile]) -> list[Facts]:
-        job = Examinations(tuple(Examination(s.shown, s.path, decode) for s in batch))
+        job = Examinations(_examinations(batch, config, decode=decode))
         try:
             return facts_of(bytes_of(pool.render(job)))
         except RequestError as error:
@@ -149,27 +159,27 @@ class _Look:
 
     def __call__(self) -> list[Facts]:
         """Return the facts of each."""
-        return [file.facts() for file in self.files]
+        return all_facts(self.files)
 
 
 def _found_elsewhere(
-    scans: Sequence[ScanFile], config: Config, images: Path, *, decode: bool
+    scans: Sequence[ScanFile], config: Config, images: Home, *, decode: bool
 ) -> _Found:
     """Yield the facts of each scan as they come, worked out by the setting `executor`."""
     if scans:
-        with jobs.workers_of(config, images.resolve(), written=False) as staff:
-            found = _looked_at(list(_batches(scans)), staff, decode=decode)
+        shared = images.resolve() if isinstance(images, Path) else None
+        with jobs.workers_of(config, shared, written=False) as staff:
+            found = _looked_at(list(_batches(scans, decode=decode)), staff, config, decode=decode)
             yield from Progress().each(found, len(scans), "scans")
 
 
 def _looked_at(
-    batches: Sequence[Sequence[ScanFile]], staff: jobs.Workers, *, decode: bool
+    batches: Sequence[Sequence[ScanFile]], staff: jobs.Workers, config: Config, *, decode: bool
 ) -> Iterator[tuple[ScanFile, Facts]]:
     """Yield the facts of the scans of each batch; where one ends badly, each is tried alone."""
     named = {batch[0].shown: batch for batch in batches}
     looks = {
-        name: _Look(tuple(Examination(s.shown, s.path.absolute(), decode) for s in batch))
-        for name, batch in named.items()
+        name: _Look(_examinations(batch, config, decode=decode)) for name, batch in named.items()
     }
     single: list[Sequence[ScanFile]] = []
     for name, outcome in jobs.run(looks, staff):
@@ -181,19 +191,37 @@ def _looked_at(
         else:
             yield batch[0], Facts("", (), str(outcome))
     if single:
-        yield from _looked_at(single, staff, decode=decode)
+        yield from _looked_at(single, staff, config, decode=decode)
 
 
-def _batches(scans: Sequence[ScanFile]) -> Iterator[list[ScanFile]]:
-    """Yield *scans* in their order, small ones together."""
+def _examinations(
+    batch: Sequence[ScanFile], config: Config, *, decode: bool
+) -> tuple[Examination, ...]:
+    folder = _copies(config)
+    return tuple(Examination(scan.shown, scan.original, decode, folder) for scan in batch)
+
+
+def _copies(config: Config) -> Path:
+    """Return where scans lie that are fetched to be looked at."""
+    return pyramid_path(config.data, "")
+
+
+def _is_too_large(scan: ScanFile, config: Config) -> bool:
+    return scan.original.far and scan.size_bytes > config.copies_mib << 20
+
+
+def _batches(scans: Sequence[ScanFile], *, decode: bool) -> Iterator[list[ScanFile]]:
+    """Yield *scans* in their order, those together of which little is to be read."""
     batch: list[ScanFile] = []
     held_bytes = 0
     for scan in scans:
-        if batch and (len(batch) >= _BATCH or held_bytes + scan.size_bytes > _BATCH_BYTES):
+        header_only = scan.original.far and not decode
+        read_bytes = min(scan.size_bytes, _HEADER_BYTES) if header_only else scan.size_bytes
+        if batch and (len(batch) >= _BATCH or held_bytes + read_bytes > _BATCH_BYTES):
             yield batch
             batch, held_bytes = [], 0
         batch.append(scan)
-        held_bytes += scan.size_bytes
+        held_bytes += read_bytes
     yield batch
 
 
@@ -205,8 +233,9 @@ def _cores() -> int:
 # -- what is remembered
 
 
-def _memory(data: Path, images: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(images.resolve())).hexdigest()[:16]
+def _memory(data: Path, images: Home) -> Path:
+    where = images.resolve() if isinstance(images, Path) else images
+    name = hashlib.sha256(os.fsencode(where)).hexdigest()[:16]
     return data / "examined" / f"{name}.json"
 
 

@@ -91,10 +91,11 @@ class Workers:
 
 
 @contextlib.contextmanager
-def workers_of(config: Config, shared: Path, *, written: bool = True) -> Iterator[Workers]:
+def workers_of(config: Config, shared: Path | None, *, written: bool = True) -> Iterator[Workers]:
     """Have the workers that the setting `executor` names.
 
-    They are to see the folder *shared*, which is *written* by them or has what they read.
+    They are to see the folder *shared*, which is *written* by them or has what they read; None
+    where all that they read and write is in stores.
 
     Raises:
         ConfigurationError: there are none.

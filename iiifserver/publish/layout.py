@@ -37,7 +37,7 @@ class Slot:
     @property
     def file(self) -> str:
         """The name of the scan as it is on the disk, where composed and decomposed differ."""
-        return self.scan.path.name if self.scan else self.leaf.file
+        return self.scan.original.key.rpartition("/")[2] if self.scan else self.leaf.file
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""From a folder of sheets and a folder of scans to the current edition: read, build, switch."""
+"""From a folder of sheets, and scans in a folder or a bucket, to the current edition."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ _REMEMBER_EVERY_S = 5.0
 _VALUES_A_COLLECTION = 100_000
 
 
-Look = Callable[[Found, Path, Config], Found]
+Look = Callable[[Found, Home, Config], Found]
 """Completes what was found in a folder of scans by what the scans themselves say."""
 
 
-def examine_headers(found: Found, images: Path, config: Config) -> Found:
+def examine_headers(found: Found, images: Home, config: Config) -> Found:
     """Return *found* with the facts of every scan, in processes that can die without harm.
 
     Pixels are verified by whoever decodes them: `check`, and what makes pyramids.
@@ -72,7 +72,7 @@ class Draft:
 
 def publish(
     folder: Path,
-    scans: Path,
+    scans: Home,
     config: Config,
     write: Write | None = None,
     look: Look = examine_headers,
@@ -92,7 +92,7 @@ def publish(
     return _words(draft, done)
 
 
-def preview(folder: Path, scans: Path, config: Config, look: Look = examine_headers) -> list[str]:
+def preview(folder: Path, scans: Home, config: Config, look: Look = examine_headers) -> list[str]:
     """Return what `publish` would change: a sentence, then the names; no edition is written.
 
     Raises:
@@ -150,7 +150,7 @@ def _as_published(config: Config, edition: Edition) -> Config:
     return replace(config, base_url=base_url)
 
 
-def _draft_with_pages(folder: Path, scans: Path, config: Config, store: Store, look: Look) -> Draft:
+def _draft_with_pages(folder: Path, scans: Home, config: Config, store: Store, look: Look) -> Draft:
     """Return a draft whose pages are kept: begun again if another publisher kept some meanwhile.
 
     Without that, two would give one identifier to two pages.
@@ -170,7 +170,7 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def make_pyramids_of(
-    folder: Path, scans: Path, config: Config, look: Look = examine_headers
+    folder: Path, scans: Home, config: Config, look: Look = examine_headers
 ) -> str:
     """Make the pyramids that an edition of the exhibition in *folder* needs, and nothing else.
 
@@ -181,16 +181,16 @@ def make_pyramids_of(
     """
     with writing(config.home), _few_collections():
         found, exhibition = _reviewed(folder, scans, config, look, _current_index(config.home))
-        root, files = scans.resolve(), files_of(exhibition, found.layout)
-        known = recall(config.data, settings_of(root, config)).scans
-        seen = look_at(files, root, config, known)
-        wanted = dict(pyramids_of(files, seen, root))
+        files = files_of(exhibition, found.layout)
+        known = recall(config.data, settings_of(_root(scans), config)).scans
+        seen = look_at(files, config, known)
+        wanted = dict(pyramids_of(files, seen))
         made = make_pyramids(wanted, config)
     return f"{counted(made, 'pyramid')} made, {len(wanted) - made:,} were there"
 
 
 def _reviewed(
-    folder: Path, scans: Path, config: Config, look: Look, before: Index | None
+    folder: Path, scans: Home, config: Config, look: Look, before: Index | None
 ) -> tuple[Review, Exhibition]:
     """Return the exhibition in *folder*, and all that can be said of it."""
     highest = before.get("highest", {}) if before else {}
@@ -201,7 +201,7 @@ def _reviewed(
     return found, found.exhibition
 
 
-def _draft(folder: Path, scans: Path, config: Config, store: Store, look: Look) -> Draft:
+def _draft(folder: Path, scans: Home, config: Config, store: Store, look: Look) -> Draft:
     before = _current_index(config.home)
     highest = before.get("highest", {}) if before else {}
     found, exhibition = _reviewed(folder, scans, config, look, before)
@@ -209,12 +209,12 @@ def _draft(folder: Path, scans: Path, config: Config, store: Store, look: Look) 
         exhibition = with_unreviewed(exhibition)
     base_url = config.base_url or (before["base_url"] if before else DEFAULT_BASE_URL)
     follows = not config.base_url and (before is None or before["follows_server"])
-    root = scans.resolve()
+    root = _root(scans)
     files = files_of(exhibition, found.layout)
     settings = settings_of(root, config)
     memory = recall(config.data, settings)
-    seen = look_at(files, root, config, memory.scans)
-    store.make(dict(pyramids_of(files, seen, root)), config)
+    seen = look_at(files, config, memory.scans)
+    store.make(dict(pyramids_of(files, seen)), config)
 
     def keep(made: Mapping[str, Made]) -> None:
         if Memory(seen, made) != memory:
@@ -233,6 +233,11 @@ def _draft(folder: Path, scans: Path, config: Config, store: Store, look: Look) 
         before=before,
     )
     return Draft(index, before, exhibition, found)
+
+
+def _root(scans: Home) -> Home:
+    """Return where *scans* are, whatever is the working directory."""
+    return scans.resolve() if isinstance(scans, Path) else scans
 
 
 def _remembered(

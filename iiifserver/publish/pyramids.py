@@ -1,7 +1,8 @@
 """The pyramids and sidecars that an edition needs: what is missing is made, all else stays.
 
 A scan that is served as it is has only a sidecar: the tiles that its file does not have, and
-thumbnails. In a store, which servers read that have no scans, it is copied beside its sidecar.
+thumbnails. In a store, which servers read that have no scans, it is copied beside its sidecar; and
+so it is anywhere where scans lie in a bucket. Whoever makes something of such a scan fetches it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
@@ -23,8 +23,8 @@ from iiifserver.homes import Home
 from iiifserver.image.aside import beside, place, sweep_aside
 from iiifserver.image.containers import describe_page
 from iiifserver.image.form import Form
+from iiifserver.image.original import Original
 from iiifserver.image.stored import read_stored
-from iiifserver.sources import identity_of
 from iiifserver.stores import opened
 
 from .jobs import Workers, run, workers_of
@@ -37,10 +37,9 @@ class Wanted(NamedTuple):
     """The picture of a scan that is to be served, and what messages call the scan."""
 
     shown: str
-    path: Path
-    leaf: int
-    state: str
-    """Of the file when its checksum was taken, as `identity_of` tells."""
+    original: Original
+    """As it was when its checksum was taken."""
+    leaf: int = 0
     copied: bool = False
     """Whether it is served as it is, from a copy."""
 
@@ -60,8 +59,8 @@ class Build:
         with contextlib.suppress(FileNotFoundError, BrokenSource):  # absent, or damaged since
             self._store()
             return self.target
-        scan = self.scan
-        build(scan.path, scan.leaf, scan.state, self.target, self.form)
+        with self.scan.original.at_hand(self.target.parent) as own:
+            build(own.path, self.scan.leaf, own.identity, self.target, self.form)
         self._store()
         return self.target
 
@@ -85,10 +84,10 @@ class Store:
         """Return where the sidecar is, after making it."""
         from iiifserver.image.storing import store
 
-        path, state = self.scan.path, self.scan.state
-        if identity_of(path.stat()) != state:
-            raise BrokenSource("it was replaced while it was read: publish again")
-        store(path, describe_page(path), state, self.target, self.form)
+        original = self.scan.original
+        original.check()
+        path = original.path
+        store(path, describe_page(path), original.identity, self.target, self.form)
         return self.target
 
 
@@ -104,12 +103,10 @@ class Copy:
         """Return where the copy is, after making both."""
         from iiifserver.image.storing import store
 
-        scan, target = self.scan, self.target
+        target = self.target
         with beside(target) as folder:
             made = folder / target.name
-            shutil.copyfile(scan.path, made)
-            if identity_of(scan.path.stat()) != scan.state:
-                raise BrokenSource("it was replaced while it was read: publish again")
+            self.scan.original.copy_to(made)
             place(made, target)
         sidecar = target.with_name(sidecar_name(target.name))
         store(target, describe_page(target), target.name, sidecar, self.form)
@@ -124,12 +121,13 @@ class Sent:
     home: str
 
     def __call__(self) -> Path:
-        """Return where it was; its sidecar is sent last, and tells that both are there."""
-        target = self.made()
-        store = opened(self.home)
-        for path in (target, target.with_name(sidecar_name(target.name))):
-            store.put_file(pyramid_key(path.name), path)
-            path.unlink()
+        """Return what it is called; its sidecar is sent last, and tells that both are there."""
+        target, store = self.made.target, opened(self.home)
+        sweep_aside(target.parent)  # what was left by those who were killed on this machine
+        with beside(target) as folder:
+            made = replace(self.made, target=folder / target.name)()
+            for path in (made, made.with_name(sidecar_name(made.name))):
+                store.put_file(pyramid_key(path.name), path)
         return target
 
 
@@ -179,7 +177,8 @@ def _workers(
     """Have workers that see what they need: the scans, and *folder* if that is where all goes."""
     if isinstance(config.home, Path):
         return workers_of(config, folder)
-    scans = Path(os.path.commonpath([scan.path.parent for scan in wanted.values()]))
+    folders = [each.original.path.parent for each in wanted.values() if not each.original.far]
+    scans = Path(os.path.commonpath(folders)) if folders else None
     return workers_of(config, scans, written=False)
 
 
@@ -194,7 +193,8 @@ def _is_made(scan: Wanted, target: Path, there: set[str]) -> bool:
     """Return whether nothing is missing; a sidecar alone is of a file that may have been moved."""
     if target.suffix != SIDECAR:
         return {target.name, sidecar_name(target.name)} <= there
-    return target.name in there and read_stored(target, scan.path, scan.state) is not None
+    original = scan.original
+    return target.name in there and bool(read_stored(target, original.path, original.identity))
 
 
 def is_made(key: str) -> bool:

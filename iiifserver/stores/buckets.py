@@ -66,8 +66,7 @@ class Bucket:
             expected = min(length, max(meta["size"] - offset, 0))
             if result.range[0] != offset or len(body) != expected:
                 raise BrokenSource(f"{self.name}: of {key} came other bytes than were asked for")
-            found = meta["e_tag"] or f"{meta['size']:x}-{meta['last_modified'].timestamp():x}"
-            return Piece(body, meta["size"], found)
+            return Piece(body, meta["size"], _identity(meta))
 
         for left in reversed(range(_TRIES)):
             try:
@@ -102,13 +101,15 @@ class Bucket:
     def list(self, prefix: str, after: str = "") -> Iterator[Key]:
         """Yield the objects below *prefix*, a thousand a request."""
         self._bound_to_process()
-        stream = iter(obstore.list(self._quick, prefix, offset=after or None, chunk_size=1_000))
+        below = prefix or None
+        stream = iter(obstore.list(self._quick, below, offset=after or None, chunk_size=1_000))
         while True:
             page = self._told(prefix, lambda: next(stream, None))
             if page is None:
                 return
             for each in page:
-                yield Key(each["path"], each["size"], each["last_modified"].timestamp())
+                written_s = each["last_modified"].timestamp()
+                yield Key(each["path"], each["size"], written_s, _identity(each))
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects, many a request."""
@@ -152,12 +153,25 @@ class Bucket:
             raise BrokenSource(f"{self.name} refuses {key}: {_why(error)}") from None
         except (exceptions.BaseError, OSError) as error:
             text = str(error)
+            if "NoSuchBucket" in text:
+                raise BrokenSource(f"{self.name}: there is no such bucket") from None
             if "416 " in text:
                 raise Replaced(f"{self.name}: {key} is shorter than it was") from None
             status = _STATUS.search(text)
             if status and status[1] in ("400", "401", "403"):
                 raise BrokenSource(f"{self.name} refuses {key}: {_why(error)}") from None
             raise Away(f"{self.name} cannot be reached: {_why(error)}") from None
+
+
+def _identity(meta: Any) -> str:
+    """Return what tells a version of an object from others, in a list as in an answer.
+
+    Azure lists ETags without the quotes that it sends them in; of times lists have fractions.
+    """
+    etag = meta["e_tag"]
+    if not etag:
+        return f"{meta['size']:x}-{int(meta['last_modified'].timestamp()):x}"
+    return etag if etag.startswith(('"', "W/")) else f'"{etag}"'
 
 
 def _why(error: BaseException) -> str:

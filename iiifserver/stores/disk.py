@@ -67,7 +67,7 @@ class Disk:
             with contextlib.suppress(FileNotFoundError):  # another was faster
                 if key > after:
                     status = (self.folder / key).stat()
-                    yield Key(key, status.st_size, status.st_mtime)
+                    yield Key(key, status.st_size, status.st_mtime, identity_of(status))
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete files."""

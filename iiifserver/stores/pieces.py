@@ -32,6 +32,8 @@ class Key(NamedTuple):
     key: str
     size_bytes: int
     written_s: float
+    identity: str = ""
+    """That of the pieces which are read of it as it is now."""
 
 
 def identity_of(status: os.stat_result) -> str:

@@ -104,6 +104,13 @@ def test_an_executor_takes_the_image_with_dask() -> None:
     assert services("scale")["publish"]["image"] == "iiifserver:0.1.0"
 
 
+def test_scans_may_lie_in_a_bucket_to_which_workers_find_a_way_of_their_own() -> None:
+    found = services("scale", "dask", IMAGES="s3://masters/fonds-07")
+    assert found["publish"]["command"][-1] == "s3://masters/fonds-07"
+    assert services("scale")["publish"]["command"][-1] == "/scans"
+    assert {name for name, each in found.items() if "out" in each["networks"]} == {"worker"}
+
+
 def test_no_service_may_more_than_it_needs(everything: dict[str, Service]) -> None:
     for name, service in everything.items():
         assert service["read_only"] is True, name

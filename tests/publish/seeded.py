@@ -296,7 +296,8 @@ def examine_here(found: Found) -> Found:
     return Found(
         {
             folder: tuple(
-                replace(file, facts=Examination(file.shown, file.path).facts()) for file in files
+                replace(file, facts=Examination(file.shown, file.original).facts())
+                for file in files
             )
             for folder, files in found.scans.items()
         },

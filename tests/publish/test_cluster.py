@@ -19,12 +19,12 @@ from store_servers import S3
 from iiifserver.config import Config
 from iiifserver.edition import pyramid_path
 from iiifserver.errors import BrokenSource, ConfigurationError, IiifServerError, InvalidExhibition
+from iiifserver.image.original import Original
 from iiifserver.publish.cluster import cluster
 from iiifserver.publish.examined import examine
 from iiifserver.publish.folders import list_scans
 from iiifserver.publish.jobs import run, workers_of
 from iiifserver.publish.pyramids import Wanted, make_pyramids
-from iiifserver.sources import identity_of
 from iiifserver.stores import opened
 
 
@@ -139,8 +139,7 @@ def scans(tmp_path: Path) -> Path:
 
 def wanted(scans: Path) -> dict[str, Wanted]:
     return {
-        f"{path.stem}.tif": Wanted(path.name, path, 0, identity_of(path.stat()))
-        for path in sorted(scans.iterdir())
+        f"{path.stem}.tif": Wanted(path.name, Original.of(path)) for path in sorted(scans.iterdir())
     }
 
 
@@ -190,7 +189,10 @@ def test_a_cluster_puts_into_a_store_what_it_makes(s3: S3, scans: Path, tmp_path
         (scans / "0.png").unlink()
         shutil.move(scans, tmp_path / "elsewhere")
         moved = {f"new-{name}": each for name, each in wanted(tmp_path / "elsewhere").items()}
-        gone = {name: each._replace(path=scans / each.path.name) for name, each in moved.items()}
+        gone = {
+            name: each._replace(original=each.original._replace(home=scans))
+            for name, each in moved.items()
+        }
         with pytest.raises(ConfigurationError, match=r"worker w0 at .* does not see .*/scans:"):
             make_pyramids(gone, config)
     keys = {each.key for each in opened(home).list("pyramids")}

@@ -27,6 +27,7 @@ from iiifserver.config import Config
 from iiifserver.edition import Edition, current, index_path, numbers, pyramid_path
 from iiifserver.errors import InvalidExhibition
 from iiifserver.image.containers import describe_page
+from iiifserver.image.original import Original
 from iiifserver.image.service import Images
 from iiifserver.image.stored import read_stored
 from iiifserver.publish import pyramids
@@ -34,7 +35,6 @@ from iiifserver.publish.edition import prune
 from iiifserver.publish.jobs import Workers, processes
 from iiifserver.publish.publication import preview
 from iiifserver.publish.pyramids import Wanted, make_pyramids
-from iiifserver.sources import identity_of
 
 SETTINGS: dict[str, Any] = {"pyramid_tile": 128}
 SLOW = (300, 260)  # more than four tiles
@@ -260,12 +260,12 @@ import sys
 from pathlib import Path
 from iiifserver.config import Config
 from iiifserver.publish.pyramids import Wanted, make_pyramids
-from iiifserver.sources import identity_of
+from iiifserver.image.original import Original
 
 if __name__ == "__main__":
     scans, data = Path(sys.argv[1]), Path(sys.argv[2])
     wanted = {
-        f"{path.stem}.tif": Wanted(path.name, path, 0, identity_of(path.stat()))
+        f"{path.stem}.tif": Wanted(path.name, Original.of(path))
         for path in scans.iterdir()
     }
     make_pyramids(wanted, Config(data=data))
@@ -332,10 +332,7 @@ def test_a_worker_that_is_killed_loses_nothing(scans: Path, tmp_path: Path) -> N
     killer = threading.Thread(target=kill)
     killer.start()
     config = Config(data=tmp_path)
-    wanted = {
-        f"{path.stem}.tif": Wanted(path.name, path, 0, identity_of(path.stat()))
-        for path in scans.iterdir()
-    }
+    wanted = {f"{path.stem}.tif": Wanted(path.name, Original.of(path)) for path in scans.iterdir()}
     make_pyramids(wanted, config, workers=processes(config))
     killer.join()
     assert len(killed) == 1
@@ -352,5 +349,7 @@ def test_nothing_to_make_starts_no_process(tmp_path: Path) -> None:
     (folder / "a.tif").touch()
     (folder / "a.tiles").touch()
     make_pyramids(
-        {"a.tif": Wanted("a", tmp_path, 0, "")}, Config(data=tmp_path), workers=Workers(1, make)
+        {"a.tif": Wanted("a", Original(tmp_path, "a", "", 0))},
+        Config(data=tmp_path),
+        workers=Workers(1, make),
     )
