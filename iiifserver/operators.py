@@ -98,10 +98,7 @@ def restore(
     """
     from .publish.restore import restore
 
-    config = configuration.load(config_file, data=data)
-    if config.store:
-        raise ConfigurationError("store is set: what lies in a store is copied by its own means")
-    done = restore(config.data, images)
+    done = restore(configuration.load(config_file, data=data).home, images)
     for name in done.missing[:_MOST_SHOWN]:
         click.echo(f"missing: {name}")
     if len(done.missing) > _MOST_SHOWN:
@@ -212,12 +209,9 @@ def verify(
     """
     from .publish.fixity import verify
 
-    config = configuration.load(config_file, data=data)
-    if config.store:
-        raise ConfigurationError("store is set: a store has checksums of its own")
-    found = verify(config.data)
+    found = verify(configuration.load(config_file, data=data).home)
     if for_machines:
-        echo_json({**asdict(found), "damaged": [_as_json(d) for d in found.damaged]})
+        echo_json({**asdict(found), "damaged": [d._asdict() for d in found.damaged]})
     else:
         for each in found.damaged:
             click.echo(f"damaged: {each.path}, of {each.of}: {each.why}")
@@ -229,10 +223,6 @@ def verify(
             f"{len(found.damaged):,} damaged{unknown}"
         )
     context.exit(int(bool(found.damaged)))
-
-
-def _as_json(damage: Any) -> dict[str, str]:
-    return {name: str(value) for name, value in damage._asdict().items()}
 
 
 def serving(

@@ -10,15 +10,17 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from pathlib import Path
-from typing import IO
+from collections.abc import Callable
+from typing import IO, Any
+
+from iiifserver.errors import RequestError
 
 _HEAD = struct.Struct("<8sII")  # as `stored` has it
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 4 << 20
 UNKNOWN = "its checksum was never taken: an older program made it"
 
 
-def checksum(file: IO[bytes]) -> int:
+def checksum(file: IO[Any]) -> int:
     """Return the CRC-32 of what is in *file*, from where it is read next."""
     found = 0
     while piece := file.read(_PIECE_BYTES):
@@ -26,29 +28,31 @@ def checksum(file: IO[bytes]) -> int:
     return found
 
 
-def damage(sidecar: Path, picture: Path | None) -> str | None:
+def damage(sidecar: str, picture: str | None, opened: Callable[[str], IO[Any]]) -> str | None:
     """Return what is wrong with a sidecar or its pyramid *picture*, None where they are whole.
 
-    `UNKNOWN` where nobody can tell. Without *picture* it is the file of somebody else, and only
-    the sidecar is looked at.
+    *opened* opens what is called so. `UNKNOWN` where nobody can tell. Without *picture* it is the
+    file of somebody else, and only the sidecar is looked at.
     """
+    name = sidecar
     try:
-        with sidecar.open("rb") as file:
+        with opened(sidecar) as file:
             magic, length, expected = _HEAD.unpack(file.read(_HEAD.size))
             body = file.read(length)
             if not magic.startswith(b"tiles ") or zlib.crc32(body) != expected:
-                return f"{sidecar.name}: its index is damaged"
+                return f"{sidecar}: its index is damaged"
             checks = json.loads(body.partition(b"\n")[0]).get("checks")
             if checks is None:
                 return UNKNOWN
             if checksum(file) != checks[1]:
-                return f"{sidecar.name}: its tiles are damaged"
+                return f"{sidecar}: its tiles are damaged"
         if picture is not None and checks[0] is not None:
-            with picture.open("rb") as file:
+            name = picture
+            with opened(picture) as file:
                 if checksum(file) != checks[0]:
-                    return f"{picture.name}: its tiles are damaged"
-    except OSError as error:
-        return f"{Path(error.filename or sidecar).name}: {error.strerror}"
+                    return f"{picture}: its tiles are damaged"
+    except (OSError, RequestError) as error:
+        return f"{name}: {getattr(error, 'strerror', None) or error}"
     except (ValueError, struct.error):
-        return f"{sidecar.name}: it is no sidecar"
+        return f"{sidecar}: it is no sidecar"
     return None

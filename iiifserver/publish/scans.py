@@ -20,6 +20,7 @@ from iiifserver.records import Exhibition
 
 from .layout import Layout
 from .memory import Scan
+from .progress import Progress
 from .pyramids import Wanted
 
 _READS = 16  # at a time, of scans that are far
@@ -99,7 +100,8 @@ def _read_all(
     far = {name: file for name, file in files.items() if file.original.far}
     yield from zip(near, map(read, near.values()), strict=True)
     with ThreadPoolExecutor(_READS) as threads:
-        yield from zip(far, threads.map(read, far.values()), strict=True)
+        found = zip(far, threads.map(read, far.values()), strict=True)
+        yield from Progress().each(found, len(far), "headers")
 
 
 def settings_of(root: Home, config: Config) -> str:

@@ -13,7 +13,8 @@ from . import Store
 
 BLOCK_BYTES = 64 << 10
 """What is read at once: the header of nearly every picture is in the first block."""
-_MOST_BLOCKS = 256
+_MOST_BLOCKS = 64
+_LARGEST_KEPT = 1 << 20  # who reads more at once reads all of it, and once
 
 
 class Ranges(io.RawIOBase):
@@ -39,9 +40,9 @@ class Ranges(io.RawIOBase):
         end = min(offset + length, self.size_bytes)
         if offset < 0 or end <= offset:
             return b""
+        if end - offset > _LARGEST_KEPT:
+            return self._fetched(offset, end - offset)
         first, last = offset // BLOCK_BYTES, (end - 1) // BLOCK_BYTES
-        if last - first >= _MOST_BLOCKS:
-            raise BrokenSource(f"{self._key}: {length:,} bytes are more than a header has")
         missing = [each for each in range(first, last + 1) if each not in self._blocks]
         if missing:
             self._fetch(missing[0], missing[-1])
@@ -53,17 +54,20 @@ class Ranges(io.RawIOBase):
     def _fetch(self, first: int, last: int) -> None:
         """Read blocks, those between them that are there already too: a request costs more."""
         start = first * BLOCK_BYTES
-        length = min((last + 1) * BLOCK_BYTES, self.size_bytes) - start
+        body = self._fetched(start, min((last + 1) * BLOCK_BYTES, self.size_bytes) - start)
+        for number in range(first, last + 1):
+            place = (number - first) * BLOCK_BYTES
+            self._blocks[number] = body[place : place + BLOCK_BYTES]
+
+    def _fetched(self, offset: int, length: int) -> bytes:
         try:
-            body = self._store.read(self._key, start, length, self._identity).body
+            body = self._store.read(self._key, offset, length, self._identity).body
             if len(body) != length:
                 raise BrokenSource(f"{self._store.name}: {self._key} ends early")
         except RequestError as error:
             self.failed = error
             raise
-        for number in range(first, last + 1):
-            place = (number - first) * BLOCK_BYTES
-            self._blocks[number] = body[place : place + BLOCK_BYTES]
+        return body
 
     def _forget(self) -> None:
         while len(self._blocks) > _MOST_BLOCKS:

@@ -11,11 +11,21 @@ from click.testing import CliRunner
 from flask.testing import FlaskClient
 from in_this_process import InThisProcess
 from small_exhibition import Small, png
+from store_servers import S3
 
 from iiifserver.cli import main
 from iiifserver.config import Config
-from iiifserver.edition import current, numbers
+from iiifserver.edition import (
+    current,
+    numbers,
+    object_key,
+    pyramid_key,
+    read_index,
+    sidecar_name,
+)
+from iiifserver.errors import ConfigurationError
 from iiifserver.publish.restore import restore
+from iiifserver.stores import opened
 from iiifserver.web import create_app
 
 LARGE = (1_100, 1_000)  # so that it gets a pyramid
@@ -128,3 +138,18 @@ def test_what_is_missing_of_a_copy_is_named_and_nothing_is_changed(
 def test_a_whole_edition_is_called_whole(small: Small) -> None:
     run = CliRunner().invoke(main, ["restore", "--data", str(small.data)])
     assert (run.exit_code, run.output) == (0, "edition 1 is whole\n")
+
+
+def test_a_store_is_checked_and_needs_no_scans(small: Small, s3: S3) -> None:
+    home = f"{s3.bucket('copied')}/archive"
+    small.publish(store=home)
+    assert restore(home) == ((1, False), [])
+    with pytest.raises(ConfigurationError, match="needs no scans"):
+        restore(home, small.scans)
+    store, index = opened(home), read_index(home, 1)
+    lost = [index["units"]["a1"]["object"], index["images"]["b1-1"]["pyramid"]]
+    sidecar = sidecar_name(index["images"]["a2-1"]["pyramid"])
+    store.delete([object_key(lost[0]), pyramid_key(lost[1]), pyramid_key(sidecar)])
+    done = restore(home)
+    assert done.published == (1, False)
+    assert {"the documents of a1", "the pyramid of b1-1", "the pyramid of a2-1"} <= {*done.missing}
