@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from iiifserver.config import Config
 from iiifserver.edition import PYRAMIDS, SIDECAR, pyramid_key, pyramid_path, sidecar_name
@@ -27,7 +27,8 @@ from iiifserver.image.original import Original
 from iiifserver.image.stored import read_stored
 from iiifserver.stores import opened
 
-from .jobs import Workers, run, workers_of
+from .jobs import Workers, workers_of
+from .leaves import run_together
 from .progress import Progress
 
 _MADE = re.compile(r"[^/]+\.(?:tif|tiles)|[0-9a-f]{32}\.[a-z0-9]{2,5}")
@@ -45,12 +46,25 @@ class Wanted(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Build:
-    """The making of one pyramid and its sidecar, as a value that travels to another process."""
+class _Making:
+    """What is made of a scan, as a value that travels to another process."""
 
     scan: Wanted
     target: Path
     form: Form
+
+    @property
+    def original(self) -> Original:
+        """What it is made of."""
+        return self.scan.original
+
+    def of(self, original: Original) -> Self:
+        """Return the same made of another file."""
+        return replace(self, scan=self.scan._replace(original=original))
+
+
+class Build(_Making):
+    """The making of one pyramid and its sidecar."""
 
     def __call__(self) -> Path:
         """Return where the pyramid is, after making what is missing."""
@@ -59,7 +73,7 @@ class Build:
         with contextlib.suppress(FileNotFoundError, BrokenSource):  # absent, or damaged since
             self._store()
             return self.target
-        with self.scan.original.at_hand(self.target.parent) as own:
+        with self.original.at_hand(self.target.parent) as own:
             build(own.path, self.scan.leaf, own.identity, self.target, self.form)
         self._store()
         return self.target
@@ -72,32 +86,21 @@ class Build:
         store(target, describe_page(target), target.name, sidecar, self.form)
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(_Making):
     """The making of the sidecar of a scan that is served as it is."""
-
-    scan: Wanted
-    target: Path
-    form: Form
 
     def __call__(self) -> Path:
         """Return where the sidecar is, after making it."""
         from iiifserver.image.storing import store
 
-        original = self.scan.original
-        original.check()
-        path = original.path
-        store(path, describe_page(path), original.identity, self.target, self.form)
+        self.original.check()
+        path = self.original.path
+        store(path, describe_page(path), self.original.identity, self.target, self.form)
         return self.target
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(_Making):
     """The copying of a scan that is served as it is, and the making of its sidecar."""
-
-    scan: Wanted
-    target: Path
-    form: Form
 
     def __call__(self) -> Path:
         """Return where the copy is, after making both."""
@@ -106,7 +109,7 @@ class Copy:
         target = self.target
         with beside(target) as folder:
             made = folder / target.name
-            self.scan.original.copy_to(made)
+            self.original.copy_to(made)
             place(made, target)
         sidecar = target.with_name(sidecar_name(target.name))
         store(target, describe_page(target), target.name, sidecar, self.form)
@@ -120,9 +123,23 @@ class Sent:
     made: Build | Copy
     home: str
 
+    @property
+    def original(self) -> Original:
+        """What it is made of."""
+        return self.made.original
+
+    @property
+    def target(self) -> Path:
+        """What it is called."""
+        return self.made.target
+
+    def of(self, original: Original) -> Self:
+        """Return the same made of another file."""
+        return replace(self, made=self.made.of(original))
+
     def __call__(self) -> Path:
         """Return what it is called; its sidecar is sent last, and tells that both are there."""
-        target, store = self.made.target, opened(self.home)
+        target, store = self.target, opened(self.home)
         sweep_aside(target.parent)  # what was left by those who were killed on this machine
         with beside(target) as folder:
             made = replace(self.made, target=folder / target.name)()
@@ -161,7 +178,8 @@ def make_pyramids(
         return 0
     mistakes = []
     with nullcontext(workers) if workers else _workers(config, folder, wanted) as staff:
-        outcomes = (progress or Progress()).each(run(missing, staff), len(missing), "pyramids")
+        made = run_together(missing, staff)
+        outcomes = (progress or Progress()).each(made, len(missing), "pyramids")
         with contextlib.closing(outcomes):  # interrupted: before there are no workers any more
             for name, outcome in outcomes:
                 if isinstance(outcome, IiifServerError):

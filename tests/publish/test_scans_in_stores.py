@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
@@ -37,6 +37,7 @@ from iiifserver.publish import pyramids
 from iiifserver.publish.examined import examine
 from iiifserver.publish.folders import ScanFile, list_scans
 from iiifserver.publish.jobs import Workers, processes
+from iiifserver.publish.leaves import run_together
 from iiifserver.publish.publication import make_pyramids_of, publish
 from iiifserver.publish.pyramids import Wanted, make_pyramids
 from iiifserver.stores import opened
@@ -49,6 +50,9 @@ PLACES = ["bucket", "folder"]
 
 def threads(count: int) -> Executor:
     return ThreadPoolExecutor(count)
+
+
+ONE = Workers(1, threads)
 
 
 @pytest.fixture
@@ -504,6 +508,78 @@ def test_no_credentials_travel_with_a_job(bucket: str, tmp_path: Path) -> None:
     assert bucket.encode() in sent[0]
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         assert os.environ[name].encode() not in sent[0]
+
+
+# -- documents
+
+
+def test_a_document_is_fetched_once_for_many_of_its_pages(
+    tmp_path: Path, bucket: str, s3: S3
+) -> None:
+    pages = [picture(900 + number, 700, seed=number) for number in range(12)]
+    pages[0].save(tmp_path / "m.pdf", save_all=True, append_images=pages[1:], quality=95)
+    put(bucket, "r/m.pdf", (tmp_path / "m.pdf").read_bytes(), tmp_path)
+    size_bytes = (tmp_path / "m.pdf").stat().st_size
+    config = Config(data=tmp_path / "data", store=f"{bucket}/published", pyramid_tile=128)
+    scan = original(bucket, "r/m.pdf")
+    wanted = {f"{leaf}.tif": Wanted("r/m.pdf", scan, leaf) for leaf in range(12)}
+    s3.asked.clear()
+    assert make_pyramids(wanted | {"lost.tif": Wanted("x", scan, 0)}, config, workers=ONE) == 13
+    assert read_of(s3, "m.pdf") < size_bytes + (9 << 20)  # pieces are asked for whole
+    near = Config(data=tmp_path / "near", pyramid_tile=128)
+    here = Original.of(tmp_path / "m.pdf")
+    make_pyramids({f"{n}.tif": Wanted("m", here, n) for n in range(12)}, near, workers=ONE)
+    for leaf in range(12):
+        made = opened(f"{bucket}/published").read(f"pyramids/{leaf}.tif", 0, 99 << 20).body
+        assert made == (near.data / "pyramids" / f"{leaf}.tif").read_bytes()
+
+
+def test_a_page_that_is_not_there_is_told_and_stops_no_other(tmp_path: Path, bucket: str) -> None:
+    pages = [picture(900, 700, seed=number) for number in range(3)]
+    pages[0].save(tmp_path / "m.tif", save_all=True, append_images=pages[1:])
+    put(bucket, "r/m.tif", (tmp_path / "m.tif").read_bytes(), tmp_path)
+    config = Config(data=tmp_path / "data", pyramid_tile=128)
+    scan = original(bucket, "r/m.tif")
+    with pytest.raises(InvalidExhibition, match=r"r/m\.tif \(page 4\)"):
+        make_pyramids(
+            {f"{leaf}.tif": Wanted("r/m.tif", scan, leaf) for leaf in range(4)}, config, workers=ONE
+        )
+    names = {path.name for path in left(config.data)}
+    assert names == {f"{leaf}{ending}" for leaf in range(3) for ending in (".tif", ".tiles")}
+
+
+class Page(NamedTuple):
+    """A picture of a document; one is poison."""
+
+    original: Original
+    target: Path
+    deadly: bool = False
+
+    def of(self, original: Original) -> Page:
+        return self._replace(original=original)
+
+    def __call__(self) -> Path:
+        if self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        assert self.original.path.read_bytes() == b"document"
+        return self.target
+
+
+class Own(Page):
+    """One that is made alone: it has to fetch its document itself."""
+
+    def __call__(self) -> Path:
+        with self.original.at_hand(self.target.parent) as own:
+            return Page(own, self.target, self.deadly)()
+
+
+def test_a_page_that_kills_its_process_takes_no_other_with_it(tmp_path: Path, bucket: str) -> None:
+    put(bucket, "r/m.pdf", b"document", tmp_path)
+    scan, config = original(bucket, "r/m.pdf"), Config(data=tmp_path)
+    pages = {f"{n}": Own(scan, tmp_path / "data" / f"{n}", n == 2) for n in range(5)}
+    outcomes = dict(run_together(pages, processes(config)))
+    assert "died" in str(outcomes.pop("2"))
+    assert outcomes == {f"{n}": tmp_path / "data" / f"{n}" for n in (0, 1, 3, 4)}
 
 
 # -- in processes, and interrupted
