@@ -18,15 +18,19 @@ FIRST_READ_BYTES = 64 << 10
 
 
 class FarPlace(Place):
-    """Bytes that stand ready in a store, in a lasting object; `path` is its key."""
+    """Bytes that stand ready in a store, in an object whose key is `path`.
+
+    That is one that lasts, or of another one the version that `version` tells.
+    """
 
     near: Near
+    version: str
 
     @classmethod
-    def of(cls, place: Place, near: Near) -> FarPlace:
+    def of(cls, place: Place, near: Near, version: str = "") -> FarPlace:
         """Return *place*, which is in the store that *near* reads."""
         made = cls(*place)
-        made.near = near
+        made.near, made.version = near, version
         return made
 
     def read(self) -> bytes:
@@ -35,14 +39,14 @@ class FarPlace(Place):
         Raises:
             RequestError: as stores do.
         """
-        body = self.near.read(self.path, self.offset, self.length).body
+        body = self.near.read(self.path, self.offset, self.length, self.version).body
         if len(body) != self.length:
             raise BrokenSource(f"{self.path} ends early")
         return self.prefix + body
 
     def at_hand(self) -> bytes | None:
         """Return the bytes if nothing has to be waited for."""
-        body = self.near.at_hand(self.path, self.offset, self.length)
+        body = self.near.at_hand(self.path, self.offset, self.length, self.version)
         return None if body is None or len(body) != self.length else self.prefix + body
 
 

@@ -36,7 +36,7 @@ from .headers.tiff import read_directories, read_subdirectories, take_tags
 from .headers.window import Window
 from .kept import note_use
 from .plan import Box, Plan
-from .stored import Stored, directories_in, parsed
+from .stored import Stored, directories_in, parsed, read_stored
 
 FOLDER = "copies"
 """In the server's data: whole files that were fetched."""
@@ -52,24 +52,48 @@ _LOCKS = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FarStored(Stored):
-    """What stands ready of a picture in a store."""
+    """What stands ready of a picture in a store; its sidecar is there, too, or on this machine."""
 
     near: Near
+    version: str
+    """Of a picture that may be replaced."""
+    here: str
+    """Where its sidecar is on this machine; empty if it is in the store."""
 
     def place(self, box: Box, width: int, height: int, output_format: str = "jpg") -> Place | None:
         """Return the bytes of *box* in this size, upright and in the image's own colours."""
         found = Stored.place(self, box, width, height, output_format)  # type: ignore[arg-type]
-        return FarPlace.of(found, self.near) if found else None
+        return self.reached(found) if found else None
+
+    def reached(self, place: Place) -> Place:
+        """Return a place of the picture or of its sidecar as one that can be read."""
+        return place if place.path == self.here else FarPlace.of(place, self.near, self.version)
 
 
-def read_far(source: FarSource) -> Stored | None:
-    """Return what stands ready of *source*, by one range read of its sidecar; None if nothing does.
+def read_far(source: FarSource) -> FarStored | None:
+    """Return what stands ready of *source*, as its sidecar says; None if nothing does.
+
+    A sidecar in the store is read by one range read.
 
     Raises:
         Busy: the store does not answer.
     """
     near = source.near
     assert near is not None  # noqa: S101 - who makes one names its store
+    if source.stored:
+        with contextlib.suppress(OSError):
+            note_use(str(source.stored), source.stored.stat())
+        here = str(source.stored)
+        found = read_stored(source.stored, source.path, source.identity, source.size_bytes)
+    else:
+        found, here = _in_store(source, near) if source.sidecar else None, ""
+    if found is None:
+        return None
+    values = {name: getattr(found, name) for name in Stored.__slots__}
+    return FarStored(**values, near=near, version=source.version, here=here)
+
+
+def _in_store(source: FarSource, near: Near) -> Stored | None:
     store, key = near.store(), source.sidecar
     size_bytes = 0
 
@@ -79,11 +103,7 @@ def read_far(source: FarSource) -> Stored | None:
         size_bytes = piece.size_bytes
         return piece.body
 
-    found = parsed(read, lambda: size_bytes, source.identity, None, (key, source.key))
-    if found is None:
-        return None
-    values = {name: getattr(found, name) for name in Stored.__slots__}
-    return FarStored(**values, near=near)
+    return parsed(read, lambda: size_bytes, source.identity, None, (key, source.key))
 
 
 class Fetch(NamedTuple):
@@ -131,7 +151,6 @@ class Copies:
     def __init__(self, config: Config) -> None:
         self._folder = config.data / FOLDER
         self._most_bytes = config.copies_mib << 20
-        self._progressive = config.jpeg_progressive
         self._fetching = threading.BoundedSemaphore(_FETCHES)
         self._tags: Memory[tuple[str, str], Window] = Memory(
             _TAGS_BYTES, lambda window: window.total_bytes + 2_000
@@ -165,15 +184,19 @@ class Copies:
 
     @contextlib.contextmanager
     def enough(
-        self, source: FarSource, header: Header, plan: Plan, stored: Stored | None
+        self,
+        source: FarSource,
+        header: Header,
+        plan: Plan,
+        stored: Stored | None,
+        tile: Place | None,
     ) -> Iterator[tuple[Path, Place | None]]:
-        """Yield a file that has what *plan* needs, and the stored tile that shows just that.
+        """Yield a file that has what *plan* needs: if it is made of the stored *tile*, that.
 
         Raises:
             RequestError: as stores do.
         """
-        tile = stored.place(plan.box, plan.width, plan.height) if stored else None
-        if tile and self._is_made_of_tile(plan):
+        if tile:
             with self._passing() as path:
                 body = tile.read()
                 path.write_bytes(body)
@@ -184,11 +207,6 @@ class Copies:
                 yield path, None
         else:
             yield self.whole(source), None
-
-    def _is_made_of_tile(self, plan: Plan) -> bool:
-        """Return whether render/tile.py makes it: else the file itself is needed."""
-        plain = plan.rotation.degrees % 90 == 0 and plan.quality != "bitonal"
-        return plain and plan.format == "jpg" and not self._progressive
 
     @contextlib.contextmanager
     def _passing(self) -> Iterator[Path]:
@@ -230,11 +248,11 @@ class Copies:
 
 def _in_sidecar(source: FarSource, stored: Stored | None) -> list[tuple[int, bytes]]:
     """Return what the sidecar says of the directories; nothing where it is older, or damaged."""
-    if stored is None or stored.directories is None or source.near is None:
+    if not isinstance(stored, FarStored) or stored.directories is None:
         return []
     try:
-        return list(directories_in(FarPlace.of(stored.directories, source.near).read()))
-    except (ValueError, BrokenSource):
+        return list(directories_in(stored.reached(stored.directories).read()))
+    except (ValueError, OSError, BrokenSource):
         return []
 
 

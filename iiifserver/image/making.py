@@ -97,6 +97,10 @@ class StoreTiles:
     target: Path
     form: Form
     keep: str | None = None
+    kept: Kept | None = None
+    """The folder in which it has to fit, if that is bounded."""
+    fetch: Fetch | None = None
+    """How the picture comes here first, where it is in a store."""
 
     @property
     def key(self) -> str:
@@ -118,8 +122,11 @@ class StoreTiles:
         from .stored import read_stored
         from .storing import store
 
-        if read_stored(self.target, self.picture, self.identity) is None:
-            store(self.picture, self.header, self.identity, self.target, self.form)
+        picture = self.fetch() if self.fetch else self.picture
+        if read_stored(self.target, picture, self.identity) is None:
+            store(picture, self.header, self.identity, self.target, self.form)
+            if self.kept:
+                self.kept.make_room(self.target.stem)
         return b""
 
 

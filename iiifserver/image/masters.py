@@ -37,6 +37,7 @@ FOLDER = "folder-pyramids"
 _MOST_PAGES = 20_000  # whose headers are kept in memory
 _MOST_ASKED = 10_000
 _ASK_EVERY_S = 10.0
+_LARGEST_FETCHED = 512 << 20
 _PATIENCE_MS = 600.0  # a picture that takes no longer is made directly
 _log = logging.getLogger(__name__)
 # so many times as long may the pyramid take, which answers all that follows; the second where it is
@@ -166,9 +167,13 @@ class Masters:
             stem = self._stem(source)
             scan = (name, source.path, source.leaf, identity, header)
             return BuildPyramid(*scan, stem, self._kept, self._form, fetch=fetch)
-        if fetch or (ours and header.width * header.height <= self._form.small_pixels):
-            return None  # rendered as fast, and kept then; or by ranges of a pyramid of others
-        return StoreTiles(name, source.path, header, identity, source.stored, self._form)
+        if ours and header.width * header.height <= self._form.small_pixels:
+            return None  # rendered as fast, and kept then
+        if fetch and source.size_bytes > _LARGEST_FETCHED:
+            return None  # it is read by ranges, and for its tiles alone all of it would come
+        more = (self._kept if ours else None, fetch)
+        about = (name, source.path, header, identity, source.stored, self._form)
+        return StoreTiles(*about, None, *more)
 
     @contextmanager
     def directly(self, source: Source, header: Header, plan: Plan) -> Iterator[bool]:

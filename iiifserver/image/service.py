@@ -240,12 +240,12 @@ class Images:
 
     def _look_at(self, found: Source) -> Image:
         source = self._masters.served(found)
-        stored = None
-        if source.stored is not None:
-            stored = read_stored(source.stored, source.path, source.identity)
-        elif isinstance(source, FarSource):
-            stored = read_far(source) if source.sidecar else None
+        stored: Stored | None = None
+        if isinstance(source, FarSource):
+            stored = read_far(source)
             source = source.sized(stored.picture_bytes if stored else source.size_bytes)
+        elif source.stored is not None:
+            stored = read_stored(source.stored, source.path, source.identity)
         try:
             header = self._header(source, stored)
         except BrokenSource:
@@ -298,16 +298,15 @@ class Images:
         image, plan, source = planned.image, planned.plan, planned.image.source
         stored, keep = image.stored, self._derived.path(source.identifier, planned.etag)
         name, header, encoding = source.identifier, image.header, self._encoding
-        lossless = self._lossless
+        lossless, tile = self._lossless, self._tile(planned)
         if isinstance(source, FarSource):
-            with self._copies.enough(source, header, plan, stored) as (path, tile):
+            with self._copies.enough(source, header, plan, stored, tile) as (path, here):
                 copy_of = f"{source.key} {source.identity} {stored is None}"
                 picture = Picture(
-                    name, path, header, plan, encoding, "", keep, tile, lossless, copy_of
+                    name, path, header, plan, encoding, "", keep, here, lossless, copy_of
                 )
                 return self._renderer.render(picture)
         identity = "" if source.lasting else source.identity
-        tile = self._tile(planned)
         picture = Picture(name, source.path, header, plan, encoding, identity, keep, tile, lossless)
         return self._renderer.render(picture)
 

@@ -209,10 +209,13 @@ def packed(index: Index) -> bytes:
     return _HEAD.pack(_MAGIC, len(body), zlib.crc32(body)) + body
 
 
-def read_stored(path: Path, picture: Path, identity: str) -> Stored | None:
+def read_stored(
+    path: Path, picture: Path, identity: str, picture_bytes: int | None = None
+) -> Stored | None:
     """Return what stands ready of *picture*, as the sidecar at *path* says.
 
-    None where there is no sidecar, where it is damaged, or is of a file of another identity.
+    None where there is no sidecar, where it is damaged, or is of a file of another identity. Of a
+    picture that is not on this machine *picture_bytes* are told.
     """
     try:
         with path.open("rb", buffering=0) as file:
@@ -221,7 +224,7 @@ def read_stored(path: Path, picture: Path, identity: str) -> Stored | None:
                 lambda offset, length: os.pread(number, length, offset),
                 lambda: os.fstat(number).st_size,
                 identity,
-                picture.stat().st_size,
+                picture.stat().st_size if picture_bytes is None else picture_bytes,
                 (str(path), str(picture)),
             )
     except OSError:

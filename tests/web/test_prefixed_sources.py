@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +21,9 @@ from store_servers import S3, Files, Server, web_server
 from iiifserver import routing
 from iiifserver.config import Config
 from iiifserver.errors import ConfigurationError
-from iiifserver.image.making import BuildPyramid
+from iiifserver.image import masters
+from iiifserver.image.kept import Kept
+from iiifserver.image.making import BuildPyramid, StoreTiles
 from iiifserver.stores import opened
 from iiifserver.web import create_app
 
@@ -103,7 +106,106 @@ def test_a_pyramid_in_a_bucket_is_read_by_the_ranges_of_its_tiles(
     assert len(s3.asked) < asked, "its directories are known by now"
     ranges = [each.range.removeprefix("bytes=").split("-") for each in s3.asked]
     assert sum(int(last) - int(first) for first, last in ranges) < path.stat().st_size // 3
-    assert not renderer.begun, "nothing is made of it"
+    assert [type(job) for job in renderer.begun] == [StoreTiles], "no pyramid is made of it"
+
+
+INNER = ["128,128,128,128/128,128", "256,256,256,256/128,128", "512,0,512,512/128,128"]
+EDGES = ["1408,1280,92,120/92,120", "1280,1280,220,120/110,60", "full/90,"]
+
+
+@pytest.fixture
+def pyramid(s3: S3, tmp_path: Path) -> tuple[str, Path]:
+    """A bucket, and on this disk the pyramid of others that is in it."""
+    url = s3.bucket(f"sources{next(_count)}")
+    path = make("tiff-pyramid-pages-jpeg", tmp_path, picture(1_500, 1_400))
+    opened(url).put_file("box/a.tif", path)
+    return url, path
+
+
+def with_sidecar(
+    serve: Callable[..., Any], url: str, **settings: Any
+) -> tuple[FlaskClient, InThisProcess]:
+    """Return a client of a server that has looked at the pyramid for a while."""
+    client, renderer = serve(f"old={url}/box", **settings)
+    assert client.get("/iiif/3/old/a.tif/full/90,/0/default.jpg").status_code == 200
+    [job] = renderer.begun
+    job.run()
+    renderer.begun.clear()
+    return client, renderer
+
+
+def test_stored_tiles_of_a_pyramid_of_others_pass_by_one_range_read(
+    serve: Callable[..., Any], s3: S3, pyramid: tuple[str, Path]
+) -> None:
+    url, path = pyramid
+    near, renderer = serve(f"old={path.parent}")
+    name = path.name
+    for asked in (INNER[0], "full/90,"):
+        near.get(f"/iiif/3/old/{name}/{asked}/0/default.jpg")
+    next(job for job in renderer.begun if isinstance(job, StoreTiles)).run()
+    client, _ = with_sidecar(serve, url)
+    for asked in (*INNER, *EDGES):
+        here = near.get(f"/iiif/3/old/{name}/{asked}/0/default.jpg")
+        s3.asked.clear()
+        there = client.get(f"/iiif/3/old/a.tif/{asked}/0/default.jpg")
+        assert (there.status_code, there.data) == (200, here.data)
+        assert len(s3.asked) == (asked in INNER), asked  # edges are in the sidecar
+        assert all(each.headers["if_match"] for each in s3.asked)
+        s3.asked.clear()
+        assert client.get(f"/iiif/3/old/a.tif/{asked}/0/default.jpg").data == here.data
+        assert s3.asked == []
+    s3.asked.clear()
+    turned = client.get("/iiif/3/old/a.tif/384,384,128,128/128,128/90/gray.jpg")
+    assert shown(turned).size == (128, 128)
+    assert len(s3.asked) == 1, "made of the stored tile"
+    other = client.get("/iiif/3/old/a.tif/300,300,500,400/250,200/0/default.png")
+    assert (
+        difference(
+            shown(other), average(Image.open(path).convert("RGB").crop((300, 300, 800, 700)), 2)
+        ).mean()
+        < 3
+    )
+
+
+def test_a_tile_that_stood_ready_is_never_that_of_a_pyramid_which_replaced_it(
+    serve: Callable[..., Any], pyramid: tuple[str, Path], tmp_path: Path
+) -> None:
+    url, _ = pyramid
+    client, _ = with_sidecar(serve, url)
+    before = client.get(f"/iiif/3/old/a.tif/{INNER[0]}/0/default.jpg")
+    (tmp_path / "new").mkdir()
+    scan = picture(1_500, 1_400, seed=9)
+    opened(url).put_file("box/a.tif", make("tiff-pyramid-pages-jpeg", tmp_path / "new", scan))
+    after = client.get("/iiif/3/old/a.tif/256,128,128,128/128,128/0/default.jpg")
+    assert difference(shown(after), scan.crop((256, 128, 384, 256))).mean() < 9
+    again = client.get(f"/iiif/3/old/a.tif/{INNER[0]}/0/default.jpg")
+    assert difference(shown(again), scan.crop((128, 128, 256, 256))).mean() < 9
+    assert again.headers["ETag"] != before.headers["ETag"]
+
+
+def test_sidecars_of_pyramids_of_others_make_room_for_one_another(
+    serve: Callable[..., Any], pyramid: tuple[str, Path]
+) -> None:
+    url, path = pyramid
+    opened(url).put_file("box/b.tif", path)
+    client, renderer = with_sidecar(serve, url)
+    client.get("/iiif/3/old/b.tif/full/90,/0/default.jpg")
+    [job] = renderer.begun
+    [sidecar] = job.target.parent.glob("*.tiles")
+    replace(job, kept=Kept(job.kept.folder, sidecar.stat().st_size + 9)).run()
+    assert [each.name for each in sidecar.parent.glob("*.tiles")] == [job.target.name]
+    answer = client.get("/iiif/3/old/a.tif/1408,1280,92,120/92,120/0/default.jpg")
+    assert answer.status_code == 200, "what has made room is made directly"
+
+
+def test_a_pyramid_too_large_to_fetch_for_its_tiles_is_read_by_ranges_only(
+    serve: Callable[..., Any], pyramid: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, path = pyramid
+    monkeypatch.setattr(masters, "_LARGEST_FETCHED", path.stat().st_size - 1)
+    client, renderer = serve(f"old={url}/box")
+    assert client.get(f"/iiif/3/old/a.tif/{INNER[0]}/0/default.jpg").status_code == 200
+    assert not renderer.begun
 
 
 def test_a_pyramid_that_is_replaced_never_gives_tiles_of_two_versions(
