@@ -458,18 +458,24 @@ def test_a_store_that_is_gone_costs_time_and_one_that_is_back_is_read_again(
         documents = [f"presentation/3/{name}/manifest" for name in ("a1", "b1")]
         seen = {path: asked(where, path) for path in (tiles[0], documents[0])}
         assert {status for status, _ in seen.values()} == {200}
-        line.cut()
-        for path in (tiles[1], documents[1]):
-            with pytest.raises(urllib.error.HTTPError) as refused:
-                urllib.request.urlopen(f"{where}{path}", timeout=100)
-            with refused.value as error:
-                assert error.code == 503, path
-                assert int(error.headers["Retry-After"]) > 0
-                assert error.headers["Content-Type"] == "application/problem+json"
-        assert asked(where, "health")[0] == 200
-        line.mend()
-        for path in (tiles[1], documents[1]):
-            wait_until(lambda path=path: _is_answered(where, path))
+        with Readers(where, list(seen)) as readers:
+            line.cut()
+            for path in (tiles[1], documents[1]):
+                with pytest.raises(urllib.error.HTTPError) as refused:
+                    urllib.request.urlopen(f"{where}{path}", timeout=100)
+                with refused.value as error:
+                    assert error.code == 503, path
+                    assert int(error.headers["Retry-After"]) > 0
+                    assert error.headers["Content-Type"] == "application/problem+json"
+            assert asked(where, "health")[0] == 200
+            readers.go_on(20)  # what is in memory is served meanwhile
+            line.mend()
+            for path in (tiles[1], documents[1]):
+                wait_until(lambda path=path: _is_answered(where, path))
+            readers.go_on(20)
+        assert readers.lost == []
+        for path, (status, body) in seen.items():
+            assert list(readers.seen[path]) == [(status, hashlib.sha256(body).hexdigest())], path
         assert {path: asked(where, path) for path in seen} == seen
         with Image.open(io.BytesIO(asked(where, tiles[1])[1])) as shown:
             shown.load()
