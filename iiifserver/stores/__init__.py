@@ -16,7 +16,10 @@ import math
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -40,6 +43,7 @@ __all__ = [
 ]
 
 _PIECE_BYTES = 8 << 20
+_AT_A_TIME = 4  # of one object: one connection alone is slower than most networks
 _opened: dict[tuple[int, str], Store] = {}
 _lock = threading.Lock()
 
@@ -145,7 +149,7 @@ def download(
 
 
 def _pieces(store: Store, key: str, most_bytes: int, identity: str) -> Iterator[Piece]:
-    """Yield an object from its beginning to its end, all of one version.
+    """Yield an object from its beginning to its end, all of one version; some are read ahead.
 
     Raises:
         SourceTooLarge: it has more than *most_bytes*; only its first bytes were read.
@@ -155,13 +159,25 @@ def _pieces(store: Store, key: str, most_bytes: int, identity: str) -> Iterator[
         why = f"{key} has {first.size_bytes:,} bytes; {most_bytes:,} are fetched at most"
         raise SourceTooLarge(why)
     yield first
-    offset = len(first.body)
-    while offset < first.size_bytes:
-        piece = store.read(key, offset, _PIECE_BYTES, first.identity)
-        if piece.identity != first.identity or not piece.body:
-            raise Replaced(f"{key} was replaced while it was read")
-        yield piece
-        offset += len(piece.body)
+    offsets = range(len(first.body), first.size_bytes, _PIECE_BYTES)
+    if not offsets:
+        return
+
+    def read(offset: int) -> Piece:
+        return store.read(key, offset, _PIECE_BYTES, first.identity)
+
+    with ThreadPoolExecutor(_AT_A_TIME) as threads:
+        coming: deque[Future[Piece]] = deque()
+        left = iter(offsets)
+        for offset in offsets:
+            coming.extend(
+                threads.submit(read, each) for each in islice(left, _AT_A_TIME - len(coming))
+            )
+            piece = coming.popleft().result()
+            length = min(_PIECE_BYTES, first.size_bytes - offset)
+            if piece.identity != first.identity or len(piece.body) != length:
+                raise Replaced(f"{key} was replaced while it was read")
+            yield piece
 
 
 def _made(home: Home, hosts: Sequence[str]) -> Store:
