@@ -28,7 +28,7 @@ from iiifserver.image.broker import Bounds
 from iiifserver.image.broker.pool import Pool
 from iiifserver.image.job import bytes_of
 
-from .jobs import LONGEST_S, Job, ProcessDied, Workers, within_memory
+from .jobs import LONGEST_S, Job, Movable, ProcessDied, Workers, within_memory
 
 try:
     import distributed
@@ -41,6 +41,7 @@ _CONNECT_S = 10.0
 _LONELY_S = 60.0  # without any worker; one that was lost is often replaced
 _LOOK_EVERY_S = 2.0
 _SEEN = ".seen-by-workers-"
+_ROOM = "iiifserver"
 
 
 @contextlib.contextmanager
@@ -214,7 +215,8 @@ class Beside(distributed.WorkerPlugin):
 class Carried:
     """A job on its way to a worker, whose plugin *beside* does it if it sees the folder *shared*.
 
-    It does if *seen* is there, the folder or a file in it, or if there is none to be seen.
+    It does if *seen* is there, the folder or a file in it, or if there is none to be seen. What
+    needs room for a while has it in the folder that Dask gives the worker: `--local-directory`.
     """
 
     job: Job[Any]
@@ -230,6 +232,8 @@ class Carried:
             raise ConfigurationError(f"{why}: share that folder with all workers, under its path")
         beside = worker.plugins[self.beside]
         assert isinstance(beside, Beside)  # noqa: S101 - it is called so by us
+        if isinstance(self.job, Movable):
+            return beside.do(self.job.within(Path(worker.local_directory) / _ROOM))
         return beside.do(self.job)
 
 

@@ -157,6 +157,10 @@ class _Look:
 
     files: tuple[Examination, ...]
 
+    def within(self, folder: Path) -> _Look:
+        """Return the same work, done in another folder."""
+        return _Look(tuple(replace(file, folder=folder) for file in self.files))
+
     def __call__(self) -> list[Facts]:
         """Return the facts of each."""
         return all_facts(self.files)

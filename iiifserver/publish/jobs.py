@@ -27,7 +27,7 @@ from concurrent.futures import (
 )
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from iiifserver.config import PROCESSES, Config
 from iiifserver.errors import Away, BrokenSource, ConfigurationError, IiifServerError
@@ -44,6 +44,15 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 Result = TypeVar("Result")
 Job = Callable[[], Result]
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A job that works in a folder of this machine, and leaves nothing there."""
+
+    def within(self, folder: Path) -> Job[Any]:
+        """Return the same work, done in another folder."""
+        ...
 
 
 class ProcessDied(Exception):

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from iiifserver.errors import Away, ConfigurationError, IiifServerError
 from iiifserver.image.original import Original
 
-from .jobs import Job, Workers, run
+from .jobs import Job, Movable, Workers, run
 
 _MOST = 40
 """Pictures that one worker makes of a document before another may have the next."""
@@ -48,11 +48,19 @@ class Leaves:
 
     made: tuple[Made, ...]
 
+    def within(self, folder: Path) -> Leaves:
+        """Return the same work, done in another folder as far as it leaves nothing there."""
+        return replace(self, made=tuple(_within(each, folder) for each in self.made))
+
     def __call__(self) -> list[Path | IiifServerError]:
         """Return the outcome of each, after fetching the document."""
         first = self.made[0]
         with first.original.at_hand(first.target.parent) as own:
             return [_outcome(each.of(own)) for each in self.made]
+
+
+def _within(made: Made, folder: Path) -> Any:
+    return made.within(folder) if isinstance(made, Movable) else made
 
 
 def _outcome(made: Made) -> Path | IiifServerError:

@@ -137,6 +137,10 @@ class Sent:
         """Return the same made of another file."""
         return replace(self, made=self.made.of(original))
 
+    def within(self, folder: Path) -> Self:
+        """Return the same work, done in another folder."""
+        return replace(self, made=replace(self.made, target=folder / self.target.name))
+
     def __call__(self) -> Path:
         """Return what it is called; its sidecar is sent last, and tells that both are there."""
         target, store = self.target, opened(self.home)

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,21 @@ def test_a_range_is_one_get_and_nothing_else(bucket: Store, s3: S3) -> None:
     s3.asked.clear()
     bucket.read("a/1", 100, 50)
     assert [(each.method, each.range) for each in s3.asked] == [("GET", "bytes=100-149")]
+
+
+@pytest.mark.parametrize(
+    ("listed", "read"),
+    [
+        ('"5d41"', '"5d41"'),  # S3, Google
+        ("0x8DC0FFEE", '"0x8DC0FFEE"'),  # Azure
+        (None, None),  # neither: size and time, of which a list tells fractions
+    ],
+)
+def test_a_list_and_an_answer_name_a_version_alike(listed: str | None, read: str | None) -> None:
+    when = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    a_list = {"e_tag": listed, "size": 9, "last_modified": when.replace(microsecond=321_000)}
+    an_answer = {"e_tag": read, "size": 9, "last_modified": when}
+    assert bucket_stores._identity(a_list) == bucket_stores._identity(an_answer) != ""
 
 
 def test_equal_reads_at_the_same_time_are_one(bucket: Store, s3: S3) -> None:
