@@ -19,10 +19,12 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 from .config import Config
+from .opened import OpenFile, Ready
 from .sources import Place
 
 K = TypeVar("K", bound=Hashable)
@@ -32,8 +34,11 @@ _HEAD = struct.Struct(">8sIQ")  # what it is, the checksum of the rest, how long
 _MARK = b"iiifkept"
 _PIECE_BYTES = 256 << 10  # checked at a time: a large entry is never held whole
 _TOUCHED_S = 60.0  # the time of use is written no oftener: many read the same tile
-_MOST_CHECKED, _CHECKED_S = 4_096, 10.0
+MOST_OPEN = 1_024
+"""Entries whose files a `Reader` keeps open."""
+_CHECKED_S = 10.0
 _ABANDONED_S = 3_600.0
+_MOST_DIGESTS = 8_192
 _BLOCK_BYTES = 4_096  # what a file system gives even to the smallest
 _FILLING, _AFTER = 0.95, 0.9  # of its bounds: when a directory is swept, and what it holds then
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -218,66 +223,49 @@ class Directory:
 
 
 class Reader:
-    """Reads the entries of *directory* for all threads of a process, those that many ask for.
+    """Finds the entries of *directory* for all threads of a process, those that many ask for.
 
-    An entry is checked when it is first read, and again some seconds later or when the system
-    says that its file is another one: adding up the bytes takes longer than reading them.
+    An entry is read and checked when it is first asked for, and again some seconds later or when
+    the system says that its file is another one: adding up the bytes takes longer than reading
+    them. Until then its file stays open.
     """
 
     def __init__(self, directory: Directory, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory = directory
         self._clock = clock
-        self._checked: dict[str, tuple[int, int, int]] = {}
+        self._checked: dict[str, tuple[Ready, tuple[int, ...]]] = {}
         self._until = 0.0
-        self._here = threading.local()
-        # Linux tells whether a disk would have to be waited for
-        self._without_waiting: int = getattr(os, "RWF_NOWAIT", 0)
 
-    def read(self, identifier: str, key: str, most_bytes: int) -> bytes | None:
-        """Return the bytes of *key*; None where they have to be made or waited for, or are more."""
+    def find(self, identifier: str, key: str, most_bytes: int) -> Ready | None:
+        """Return the bytes of *key*; None where they have to be made or waited for, or are more.
+
+        What has to be waited for, or is not as it was written, is for `Directory.get` to see.
+        """
         if not self._directory.on:
             return None
-        path = self._directory._path(identifier, key)
-        try:
-            handle = os.open(path, os.O_RDONLY)
-        except OSError:
-            return None
-        try:
-            status = os.fstat(handle)
-            if not _HEAD.size <= status.st_size <= most_bytes + _HEAD.size:
-                return None
-            entry = self._buffer(most_bytes + _HEAD.size)[: status.st_size]
-            read = os.preadv(handle, (entry,), 0, self._without_waiting)
-            if read != status.st_size or not self._is_whole(path, status, entry):
-                return None  # `Directory.get` sees to it
-            _touch(handle, status.st_mtime)
-            return bytes(entry[_HEAD.size :])
-        except OSError as error:
-            if error.errno == errno.EOPNOTSUPP:
-                self._without_waiting = 0  # a file system that does not tell
-            return None
-        finally:
-            os.close(handle)
-
-    def _buffer(self, most_bytes: int) -> memoryview:
-        """Return this thread's memory to read into: new memory costs as much as reading."""
-        buffer: memoryview | None = getattr(self._here, "buffer", None)
-        if buffer is None or len(buffer) < most_bytes:
-            buffer = self._here.buffer = memoryview(bytearray(most_bytes))
-        return buffer
-
-    def _is_whole(self, path: str, status: os.stat_result, entry: memoryview) -> bool:
-        now, file = self._clock(), (status.st_ino, status.st_mtime_ns, status.st_size)
-        if now >= self._until or len(self._checked) >= _MOST_CHECKED:
+        path, now = self._directory._path(identifier, key), self._clock()
+        if now >= self._until or len(self._checked) >= MOST_OPEN:
             self._checked, self._until = {}, now + _CHECKED_S
-        if self._checked.get(path) == file:
-            return True
-        mark, checksum, length = _HEAD.unpack_from(entry)
-        body = entry[_HEAD.size :]
-        if mark != _MARK or length != len(body) or zlib.crc32(body) != checksum:
-            return False
-        self._checked[path] = file
-        return True
+        try:
+            found = self._checked.get(path) or self._check(path)
+            ready, as_it_was = found
+            if _identity(os.fstat(ready.file.number)) == as_it_was and ready.at_hand():
+                self._checked[path] = found
+                return ready if ready.length <= most_bytes else None
+        except OSError:
+            pass
+        self._checked.pop(path, None)
+        return None
+
+    def _check(self, path: str) -> tuple[Ready, tuple[int, ...]]:
+        """Open an entry and read it; raise OSError if it is none."""
+        file = OpenFile(os.open(path, os.O_RDONLY))
+        status = os.fstat(file.number)
+        ready = Ready(file, _HEAD.size, status.st_size - _HEAD.size)
+        if ready.length < 0 or not ready.at_hand() or not _is_whole(file.number, status.st_size):
+            raise OSError(errno.EIO, "it is not as it was written, or not at hand", path)
+        _touch(file.number, status.st_mtime)
+        return ready, _identity(os.fstat(file.number))
 
 
 def write(body: bytes, path: str | Path) -> Place:
@@ -314,6 +302,12 @@ def _write_all(handle: int, head: bytes, body: bytes) -> None:
         left = left[os.write(handle, left) :]
 
 
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    """Return what tells that an open file is as it was, and that it still has a name."""
+    return status.st_mtime_ns, status.st_size, status.st_nlink
+
+
+@lru_cache(_MOST_DIGESTS)
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 

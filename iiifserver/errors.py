@@ -9,6 +9,8 @@
         ├── Elsewhere       403 what is to be opened lies on another server
         ├── NotFound        404 no such image, manifest or page
         ├── Gone            410 there was one, and it was withdrawn
+        ├── BodyTooLarge    413 the body of a request, longer than is read
+        ├── HeadTooLong     431 what stands before it
         ├── NotSupported    501 the specification's own word for `^` where upscaling is off
         ├── BrokenSource    500 the file behind an image cannot be read as one
         │   └── SetAside    500 it has killed render processes, and is not tried again
@@ -140,6 +142,20 @@ class Gone(RequestError):
 
     status = 410
     title = "Gone"
+
+
+class BodyTooLarge(RequestError):
+    """A request has a body that is longer than is read."""
+
+    status = 413
+    title = "Too much was sent"
+
+
+class HeadTooLong(RequestError):
+    """A request has more headers, or a longer address, than is read."""
+
+    status = 431
+    title = "Too much was sent"
 
 
 class NotSupported(RequestError):

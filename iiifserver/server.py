@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -10,19 +11,17 @@ import socket
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from . import config as configuration
 from . import metrics, watchdog
 from .config import Config
+from .crew import Crew
 from .errors import ConfigurationError, IiifServerError
 from .image import broker
 from .logs import log_to_server
@@ -32,18 +31,18 @@ T = TypeVar("T")
 THREADS = "IIIF_THREADS"
 """Environment variable: the threads of a web worker, for all that does not stand ready."""
 
+CONNECTIONS = "IIIF_CONNECTIONS"
+"""Environment variable: the connections that a web worker may hold."""
+
 _THREADS = 16  # beyond those that may wait for pictures
 _MOST_CONNECTIONS = 8_192  # of a worker; one that is idle takes about 20 kB
 _OTHER_FILES = 512  # scans, sockets of its own
-_IDLE_MS = 15_000
+_BACKLOG = 1_024
 _MOST_WORKERS = 4
 _WORKER_BYTES = 512 << 20  # of a machine's memory for each, its share of rendering included
-_READY_S = 30.0
-_START_S = 2.0  # until a new worker is taken to answer, and the one before is told to end
 _FINISH_S = 30  # for requests in flight
 _SEND_S = 5  # of these, to send the last answers
 _LOOK_EVERY_S = 1.0
-_MOST_DEATHS, _DEATHS_S = 5, 60.0  # of one worker: then there is no use in starting another
 _LIMITS = Path("/sys/fs/cgroup")
 
 
@@ -106,12 +105,10 @@ def run(
 
     SIGHUP replaces the web workers one after the other, under the settings that *reread* returns.
     """
-    from granian.constants import Interfaces
-    from granian.http import HTTP1Settings
-    from granian.log import LogLevels
-
     log_to_server()
-    port = settle(host, port)
+    count = workers or sensible_workers(_cores(), _memory_bytes())
+    sockets = listening(host, settle(host, port), count)
+    port = sockets[0].getsockname()[1]
     bounds = broker.Bounds.of(config)
     with (
         metrics.shared(),
@@ -120,43 +117,48 @@ def run(
     ):
         os.environ.update(configuration.environment(config) | environment)
         os.environ[THREADS] = str(_THREADS + bounds.places)
+        # an idle connection counts: none may keep readers out
+        os.environ[CONNECTIONS] = str(_most_connections())
 
         def leave() -> None:
             unwatch()  # who finishes, does not hang
             _drain(environment)
 
-        server = _server(leave)(
-            "iiifserver.server:worker",
-            address=host,
-            port=port,
-            interface=Interfaces.WSGI,
-            factory=True,
-            workers=workers or sensible_workers(_cores(), _memory_bytes()),
-            # what does not stand ready is answered by threads of our own: web/lanes.py
-            blocking_threads=1,
-            # an idle connection counts: none may keep readers out
-            backpressure=_most_connections(),
-            http1_settings=HTTP1Settings(header_read_timeout=_IDLE_MS),
-            log_level=LogLevels.error,
-            respawn_failed_workers=True,
-            respawn_interval=_START_S,
-            workers_kill_timeout=_FINISH_S,
+        Crew(worker, sockets, _FINISH_S).run(
+            ready=lambda: print(f"iiifserver: {address(host, port)}/", flush=True),
+            reload=lambda: _reload(config, reread),
+            leave=leave,
         )
-        server.respawned_wrks = _Replaced()
-        server.on_reload(lambda: _reload(config, reread))
-        os.register_at_fork(after_in_child=_apart)
-        threading.Thread(target=_announce, args=(host, port), daemon=True).start()
-        server.serve()
 
 
-def worker() -> Callable[..., Any]:
-    """Return the application, in a web worker that we started."""
-    _apart()  # where workers are not forked, nobody has done it yet
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    import granian.server.mp as granian_processes
+def listening(host: str, port: int, count: int) -> list[socket.socket]:
+    """Return so many sockets that listen on *port*, or one for all, where the system has it so.
 
+    Linux gives each connection to one of several sockets. Workers that share one would be served by
+    whichever is awake, and leave the others idle; elsewhere there is nothing better.
+
+    Raises:
+        OSError: as `settle` would have found.
+    """
+    family, _, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    several = sys.platform == "linux"
+    sockets: list[socket.socket] = []
+    for _ in range(count if several else 1):
+        each = socket.socket(family, socket.SOCK_STREAM)
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if several:
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        each.bind(where)
+        each.listen(_BACKLOG)
+        sockets.append(each)
+    return sockets if several else sockets * count
+
+
+def worker(listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve on a socket until told to end, in a web worker that we started."""
     from .web import application
     from .web.lanes import Lanes
+    from .web.wire import Wire
 
     folder = os.environ.get(watchdog.FOLDER)
     pulse = watchdog.Pulse(Path(folder)) if folder else None
@@ -168,9 +170,12 @@ def worker() -> Callable[..., Any]:
     lanes = Lanes(door, int(os.environ[THREADS]))
     if pulse:
         pulse.progress = lambda: watchdog.Progress(lanes.begun, lanes.done)
-    # granian answers in the thread that it calls, so that tiles would wait for pictures
-    setattr(granian_processes, "_wsgi_call_wrap", lambda *_: lanes)  # noqa: B010
-    return door
+    wire = Wire(lanes, int(os.environ[CONNECTIONS]))
+    wire.loop.add_signal_handler(signal.SIGTERM, wire.leave)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    gc.collect()
+    gc.freeze()  # what is there now stays: it need not be looked through again
+    wire.run(listening, ready, _FINISH_S)
 
 
 def sensible_workers(cores: float, memory_bytes: int, limits: Path = _LIMITS) -> int:
@@ -213,29 +218,6 @@ def address(host: str, port: int) -> str:
     return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 
-def _announce(host: str, port: int) -> None:
-    here = address(host, port)
-    until = time.monotonic() + _READY_S
-    while time.monotonic() < until:
-        with contextlib.suppress(urllib.error.URLError, OSError):
-            urllib.request.urlopen(f"{here}/health", timeout=2).close()  # noqa: S310 - our own
-            print(f"iiifserver: {here}/", flush=True)
-            return
-        time.sleep(0.05)
-
-
-def _apart() -> None:
-    """Take a web worker, just forked, away from what is the main process's.
-
-    A terminal's ^C goes to a whole process group. It is for the main process, which then tells its
-    workers: told twice, they would never end. And until they have handlers of their own, those of
-    the main process would swallow the order to end.
-    """
-    os.setpgrp()
-    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(each, signal.SIG_DFL)
-
-
 def _end_with(parent: int) -> None:
     """End this process, in good order, when *parent* is gone, however that ended."""
     while os.getppid() == parent:
@@ -266,61 +248,6 @@ def _drain(environment: dict[str, str]) -> None:
     if client:
         client.drain(_FINISH_S - _SEND_S)
         client.close()
-
-
-def _server(leave: Callable[[], None]) -> type[Any]:
-    """Return granian's server, which calls *leave* before it ends its workers.
-
-    On Linux the main process holds its workers' listening sockets.
-
-    By itself each worker opens its own: what the system has already given to one that ends is
-    lost, and with a single worker nothing listens while that is replaced. One socket for all would
-    be served by whichever worker is awake, and leave the others idle.
-    """
-    from granian._granian import ListenerSpec
-    from granian.server.mp import MPServer
-
-    def shutdown(server: Any, exit_code: int = 0) -> None:
-        leave()
-        MPServer.shutdown(server, exit_code)  # type: ignore[no-untyped-call]
-
-    if sys.platform != "linux":
-        return type("LeavingServer", (MPServer,), {"shutdown": shutdown})
-
-    def bind(server: Any) -> None:
-        spec = ListenerSpec(server.bind_addr, server.bind_port, server.backlog)
-        server._ssp = server._sso = None
-        server._held = [spec.build() for _ in range(server.workers)]
-
-    def spawn(server: Any, idx: int, target: Any, callback_loader: Any) -> Any:
-        server._shd = server._held[idx]
-        return MPServer._spawn_worker(server, idx, target, callback_loader)
-
-    methods = {"shutdown": shutdown, "_init_shared_socket": bind, "_spawn_worker": spawn}
-    return type("HoldingServer", (MPServer,), methods)
-
-
-class _Replaced(dict[int, float]):
-    """When workers were replaced, told to granian so that it gives up after a few deaths in a row.
-
-    By itself it ends the server when a worker dies twice within six seconds: of memory, say.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._times: dict[int, deque[float]] = {}
-
-    def __setitem__(self, worker: int, at: float) -> None:
-        self._times.setdefault(worker, deque(maxlen=_MOST_DEATHS)).append(at)
-
-    def get(self, worker: int, default: Any = 0.0) -> Any:
-        times = self._times.get(worker, ())
-        now = time.monotonic()
-        often = len(times) == _MOST_DEATHS and now - min(times) < _DEATHS_S
-        return now if often else default
-
-    def clear(self) -> None:
-        """Forget nothing: granian clears what it has before each replacement."""
 
 
 def _cores() -> int:

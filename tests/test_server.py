@@ -388,7 +388,7 @@ def test_a_request_that_is_being_answered_is_finished(scans: Path, start: Any) -
 def test_a_worker_that_cannot_start_says_why(scans: Path, tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if "IIIF" not in name}
     done = subprocess.run(
-        [sys.executable, "-c", "from iiifserver.server import worker; worker()"],
+        [sys.executable, "-c", "from iiifserver.server import worker; worker(None, print)"],
         env=environment | {"IIIFSERVER_DATA": str(tmp_path), "IIIF_THREADS": "1"},
         capture_output=True,
         text=True,

@@ -18,6 +18,7 @@ from iiifserver.config import Config, background_rgb
 from iiifserver.errors import BrokenSource, SourceTooLarge
 from iiifserver.far import FarSource
 from iiifserver.metrics import Counters
+from iiifserver.opened import Ready
 from iiifserver.sources import Place, Source, Sources
 
 from .afar import Copies, read_far
@@ -172,9 +173,9 @@ class Images:
             return planned.place
         return self._derived.get(planned.image.source.identifier, planned.etag)
 
-    def kept(self, planned: Planned, most_bytes: int) -> bytes | None:
-        """Return the picture's bytes if it was made before, None as `cache.Reader.read` does."""
-        return self._reader.read(planned.image.source.identifier, planned.etag, most_bytes)
+    def kept(self, planned: Planned, most_bytes: int) -> Ready | None:
+        """Return the picture's bytes if it was made before, None as `cache.Reader.find` does."""
+        return self._reader.find(planned.image.source.identifier, planned.etag, most_bytes)
 
     def answer(self, planned: Planned) -> Answer:
         """Return the picture, where it stands ready or made just now.

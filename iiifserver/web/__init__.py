@@ -110,7 +110,7 @@ def create_app(
 
 
 def application() -> Door:
-    """Return the application that the environment describes, for granian and gunicorn.
+    """Return the application that the environment describes, for our workers and for gunicorn.
 
     Render processes are those of the server that started this worker; without one, this process
     starts its own.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -24,6 +25,7 @@ from iiifserver.image.info import CONTEXT, PROFILE, Description, info
 from iiifserver.image.request import ImageRequest, OutputFormat, Version
 from iiifserver.image.service import Image, Images, Planned
 from iiifserver.metrics import Counters, at_once_cell
+from iiifserver.opened import Ready
 from iiifserver.sources import Place
 from iiifserver.urls import Urls, encode_identifier
 
@@ -78,14 +80,34 @@ class Answer(NamedTuple):
     status: int
     headers: list[Header]
     body: Iterable[bytes]
+    """Empty where *ready* is what is sent."""
+    written: bytes = b""
+    """The headers as `written` has them, where that is known already."""
+    ready: Ready | None = None
 
 
-class Prepared(NamedTuple):
+@dataclass(eq=False, slots=True)
+class Prepared:
     """What is known of a request before it is asked again; *headers* are those of a 304."""
 
     planned: Planned
     urls: Urls
     headers: tuple[Header, ...]
+    whole: tuple[int, list[Header], bytes] | None = None
+    """Length of the picture, all its headers, and these once more as they are written."""
+
+
+def written(headers: Iterable[Header]) -> bytes:
+    """Return *headers* as HTTP/1.1 writes them, a line each.
+
+    Raises:
+        ValueError: one of them holds the end of a line.
+    """
+    lines = [f"{name}: {value}\r\n" for name, value in headers]
+    text = "".join(lines)
+    if text.count("\n") != len(lines) or text.count("\r") != len(lines):
+        raise ValueError("a header holds the end of a line")
+    return text.encode("latin-1")
 
 
 class _Info(NamedTuple):
@@ -139,7 +161,7 @@ class Answers:
             return None
         try:
             if place is None:
-                body = self._images.kept(planned, LARGE_BYTES)
+                body: Ready | bytes | None = self._images.kept(planned, LARGE_BYTES)
             else:
                 body = self._bodies.at_once(place, planned)
         except OSError:
@@ -149,7 +171,16 @@ class Answers:
         if body is None:
             return None
         self._cells[_KEPT if place is None else _STORED] += 1
-        return Answer(200, _whole(prepared.headers, planned, environ, len(body)), [body])
+        pieces, ready = ([], body) if isinstance(body, Ready) else ([body], None)
+        length = ready.size_bytes if ready else len(body)
+        if environ.get("QUERY_STRING"):  # it may ask for another name
+            headers = _whole(prepared.headers, planned, environ, length)
+            return Answer(200, headers, pieces, ready=ready)
+        whole = prepared.whole
+        if whole is None or whole[0] != length:
+            headers = _whole(prepared.headers, planned, environ, length)
+            whole = prepared.whole = (length, headers, written(headers))
+        return Answer(200, whole[1], pieces, whole[2], ready)
 
     def picture(
         self, environ: Environ, version: Version, identifier: str, asked: ImageRequest, urls: Urls

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
 from iiifserver.far import FarPlace
 from iiifserver.image.kept import note_use
 from iiifserver.image.service import Planned
+from iiifserver.opened import OpenFile, Ready
 from iiifserver.sources import Place, Source, identity_of
 
 _MOST_FILES = 256
@@ -18,18 +18,6 @@ _KEPT_S = 10.0
 LARGE_BYTES = 1 << 20
 """What is larger is sent piece by piece."""
 _PIECE_BYTES = 256 << 10
-
-
-class _File:
-    """An open file, closed when nobody reads from it any more."""
-
-    __slots__ = ("number",)
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def __del__(self) -> None:
-        os.close(self.number)
 
 
 class Bodies:
@@ -42,12 +30,9 @@ class Bodies:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._until = 0.0
-        self._files: dict[tuple[str, str], _File] = {}
-        # Linux tells whether a disk would have to be waited for
-        self._without_waiting: int = getattr(os, "RWF_NOWAIT", 0)
-        self._here = threading.local()
+        self._files: dict[tuple[str, str], OpenFile] = {}
 
-    def at_once(self, place: Place, planned: Planned) -> bytes | None:
+    def at_once(self, place: Place, planned: Planned) -> Ready | bytes | None:
         """Return the bytes of a place that is not large, None where a disk has to be waited for.
 
         Raises:
@@ -55,18 +40,8 @@ class Bodies:
         """
         if isinstance(place, FarPlace):
             return place.at_hand()
-        buffer = self._buffer()[: place.length]
-        file = self._open(place, planned)
-        try:
-            length = os.preadv(file.number, (buffer,), place.offset, self._without_waiting)
-        except BlockingIOError:
-            return None
-        except OSError as error:
-            if error.errno != errno.EOPNOTSUPP or not self._without_waiting:
-                raise
-            self._without_waiting = 0  # a file system that does not tell
-            return None
-        return b"".join((place.prefix, buffer)) if length == place.length else None
+        ready = Ready(self._open(place, planned), place.offset, place.length, place.prefix)
+        return ready if ready.at_hand() else None
 
     def of(self, place: Place | bytes, planned: Planned) -> Iterable[bytes]:
         """Return the bytes that answer: large ones piece by piece, others in one.
@@ -81,23 +56,12 @@ class Bodies:
         file = self._open(place, planned)
         if place.length > LARGE_BYTES:
             return _Pieces(file, place)
-        found = os.pread(file.number, place.length, place.offset)
-        if len(found) != place.length:
-            raise OSError(errno.ESTALE, "it ends early")
-        return [place.prefix + found if place.prefix else found]
+        return [Ready(file, place.offset, place.length, place.prefix).read()]
 
-    def _buffer(self) -> memoryview:
-        """Return this thread's memory to read into: new memory costs as much as reading."""
-        try:
-            buffer: memoryview = self._here.buffer
-        except AttributeError:
-            buffer = self._here.buffer = memoryview(bytearray(LARGE_BYTES))
-        return buffer
-
-    def _open(self, place: Place, planned: Planned) -> _File:
+    def _open(self, place: Place, planned: Planned) -> OpenFile:
         if place is not planned.place:
             # a picture's own file, which is asked for much less often than tiles
-            return _File(os.open(place.path, os.O_RDONLY))
+            return OpenFile(os.open(place.path, os.O_RDONLY))
         path, now = place.path, self._clock()
         if now >= self._until or len(self._files) >= _MOST_FILES:
             self._files, self._until = {}, now + _KEPT_S
@@ -108,8 +72,8 @@ class Bodies:
         return file
 
 
-def _opened(path: str, source: Source) -> _File:
-    file = _File(os.open(path, os.O_RDONLY))
+def _opened(path: str, source: Source) -> OpenFile:
+    file = OpenFile(os.open(path, os.O_RDONLY))
     status = os.fstat(file.number)
     if source.lasting:
         note_use(path, status)  # of a folder's pyramids those that nobody uses make room
@@ -121,7 +85,7 @@ def _opened(path: str, source: Source) -> _File:
 class _Pieces(Iterator[bytes]):
     """The bytes of a large place, a piece at a time."""
 
-    def __init__(self, file: _File, place: Place) -> None:
+    def __init__(self, file: OpenFile, place: Place) -> None:
         self._file = file
         self._offset = place.offset
         self._left = place.length

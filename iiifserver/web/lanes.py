@@ -1,8 +1,8 @@
-"""How granian's requests are answered: what stands ready at once, all others in threads.
+"""How requests are answered: what stands ready at once, all others in threads.
 
-A request occupies the thread that answers it until it ends. So tiles have a thread of their own,
-which waits for nothing, neither a picture nor a disk nor a client; and one thread that never has
-to share Python with others is also the fastest. All others come from a pool that has more threads
+A request occupies the thread that answers it until it ends. So tiles are answered by the thread
+that has read the request (`wire.py`), which waits for nothing, neither a picture nor a disk nor a
+client. All others come from a pool that has more threads
 than may wait for pictures: pages and documents go on, too.
 """
 
@@ -13,30 +13,44 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any, Protocol
 
-from iiifserver.errors import Busy
+from iiifserver.errors import Busy, RequestError
+from iiifserver.opened import Ready
 
 from . import problems
 from .answers import OPEN
 from .bodies import LARGE_BYTES
-from .tiles import Door
+from .tiles import REFUSED, Door
 
 _RETRY_AFTER_S = 10
 _log = logging.getLogger(__name__)
 
 
 class Client(Protocol):
-    """What takes an answer: granian's `WSGIProtocol`, from whichever thread."""
+    """What takes an answer, from whichever thread: `wire.Connection`."""
 
-    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
-        """Send an answer."""
+    def response_bytes(
+        self, status: int, headers: list[tuple[str, str]], body: bytes, written: bytes = b""
+    ) -> None:
+        """Send an answer; *written* are its headers as `answers.written` has them, if known."""
+        ...
+
+    def response_ready(
+        self, status: int, headers: list[tuple[str, str]], body: Ready, written: bytes = b""
+    ) -> None:
+        """Send an answer, as `response_bytes` does."""
         ...
 
     def response_iter(
         self, status: int, headers: list[tuple[str, str]], body: Iterator[bytes]
     ) -> None:
         """Send an answer piece by piece, and close *body*."""
+        ...
+
+    def fail(self) -> None:
+        """Send nothing more, so that nobody takes what was sent for the whole."""
         ...
 
 
@@ -53,6 +67,7 @@ class Lanes:
         self._environ = {
             "SCRIPT_NAME": "",
             "wsgi.errors": sys.stderr,
+            "wsgi.input": BytesIO(),
             "wsgi.input_terminated": True,
             "wsgi.multiprocess": True,
             "wsgi.multithread": True,
@@ -67,10 +82,18 @@ class Lanes:
             answer = self._door.at_once(request)
             if answer is None:
                 self._pool.submit(self._answer, client, {**self._environ, **request})
+                return
+            status, headers, body, written, ready = answer
+            if ready is None:
+                client.response_bytes(status, headers, b"".join(body), written)
             else:
-                client.response_bytes(answer.status, answer.headers, b"".join(answer.body))
+                client.response_ready(status, headers, ready, written)
         finally:
             self.done += 1
+
+    def refuse(self, client: Client, request: Mapping[str, Any], why: RequestError) -> None:
+        """Answer *request*, which cannot be read, with *why*."""
+        self._pool.submit(self._answer, client, {**self._environ, **request, REFUSED: why})
 
     def _answer(self, client: Client, environ: dict[str, Any]) -> None:
         said: list[Any] = []
@@ -90,6 +113,7 @@ class Lanes:
                 client.response_bytes(status, headers, _whole(body))
         except Exception:  # the edge of a thread: it must not end without a word
             _log.exception("unexpected error on %s", environ.get("PATH_INFO"))
+            client.fail()
 
     def _send(
         self, client: Client, status: int, headers: list[tuple[str, str]], body: _Pieces

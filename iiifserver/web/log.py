@@ -127,7 +127,7 @@ class AccessLog:
     def _start(self) -> None:
         with self._lock:
             if self._writer is None:
-                # granian's threads are daemons to Python, and so would be one that they start
+                # it must outlive the threads that answer, whatever started it
                 self._writer = threading.Thread(target=self._run, name="access log", daemon=False)
                 self._writer.start()
 

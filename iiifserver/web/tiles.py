@@ -12,6 +12,8 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from flask import Response
+
 from iiifserver.cache import Memory
 from iiifserver.errors import NotFound, RequestError
 from iiifserver.image.request import ImageRequest, Version
@@ -23,6 +25,9 @@ from .addresses import WSGI, stripped
 from .answers import OPEN, Answer, Answers, Prepared
 from .log import AccessLog
 from .watch import DOOR, KIND, Watch
+
+REFUSED = "iiifserver.refused"
+"""Key of a WSGI environment: the error with which a request is answered that cannot be read."""
 
 _API = "/iiif/"
 _MOST_PREPARED = 4_096  # pictures that stood ready when they were asked for, about 1.5 kB each
@@ -75,10 +80,10 @@ class Door:
         if answer is None:
             return self.app(environ, start_response)
         start_response(_STATUS[answer.status], answer.headers)
-        return answer.body
+        return [answer.ready.read()] if answer.ready else answer.body
 
     def at_once(self, environ: Mapping[str, Any]) -> Answer | None:
-        """Return what is ready to be sent, its body in one piece; None where *app* sees to it."""
+        """Return what is ready to be sent; None where *app* sees to it."""
         started_s = self._log.now() if self._log else 0.0
         if environ["REQUEST_METHOD"] != "GET":
             return None
@@ -89,7 +94,8 @@ class Door:
         else:
             is_picture, answer = self._looked_up(environ, urls)
         if answer is not None:
-            length = sum(map(len, answer.body))
+            ready = answer.ready
+            length = ready.size_bytes if ready else sum(map(len, answer.body))
             self._cells[_CELLS[answer.status, is_picture]] += 1
             self._cells[_BYTES] += length
             if self._log:
@@ -142,6 +148,8 @@ class Door:
     def _made_or_other(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
+        if why := environ.get(REFUSED):
+            return _problem(why)(environ, start_response)
         try:
             asked = self._asked(environ)
         except RequestError:
@@ -159,10 +167,14 @@ class Door:
         except NotFound:
             return self._flask(environ, start_response)  # it may be another address
         except Exception as error:  # as Flask does: whatever it is, it becomes a document
-            response = problems.answer_to(error)
-            response.headers.update(OPEN)
             environ[DOOR] = "made"
-            return response(environ, start_response)
+            return _problem(error)(environ, start_response)
         environ[DOOR] = "made"
         start_response(_STATUS[answer.status], answer.headers)
         return answer.body
+
+
+def _problem(error: Exception) -> Response:
+    response = problems.answer_to(error)
+    response.headers.update(OPEN)
+    return response

@@ -56,7 +56,8 @@ def test_a_place_is_its_prefix_and_its_part_of_the_file(
     bodies, asked = Bodies(), planned(file, 3, length, prefix)
     expected = prefix + file.read_bytes()[3 : 3 + length]
     assert read(bodies, asked) == expected
-    assert bodies.at_once(asked.place, asked) == expected
+    ready: Any = bodies.at_once(asked.place, asked)
+    assert (ready.read(), ready.size_bytes) == (expected, len(expected))
 
 
 def test_a_large_place_comes_in_pieces(file: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,23 +10,33 @@ from typing import Any
 
 import pytest
 
+from iiifserver.errors import BadRequest
+from iiifserver.opened import OpenFile, Ready
 from iiifserver.web.answers import Answer
 from iiifserver.web.bodies import LARGE_BYTES
 from iiifserver.web.lanes import Lanes
+from iiifserver.web.tiles import REFUSED
 
 
 class Client:
-    """What granian hands over; keeps what it is given."""
+    """A connection that keeps what it is given."""
 
     def __init__(self) -> None:
         self.done = threading.Event()
+        self.failed = threading.Event()
         self.thread = ""
 
-    def response_bytes(self, *answer: Any) -> None:
-        self._take(answer)
+    def response_bytes(self, status: int, headers: Any, body: bytes, _: bytes = b"") -> None:
+        self._take((status, headers, body))
 
     def response_iter(self, status: int, headers: Any, body: Iterator[bytes]) -> None:
         self._take((status, headers, list(body)))
+
+    def response_ready(self, status: int, headers: Any, body: Ready, _: bytes) -> None:
+        self._take((status, headers, body.read()))
+
+    def fail(self) -> None:
+        self.failed.set()
 
     def _take(self, answer: Any) -> None:
         self.thread = threading.current_thread().name
@@ -40,6 +51,8 @@ class Door:
         self.app = app
 
     def at_once(self, environ: Any) -> Answer | None:
+        if environ["PATH_INFO"] == "/file":
+            return Answer(200, [], [], ready=Ready(OpenFile(os.open(__file__, os.O_RDONLY)), 3, 9))
         return Answer(200, [("A", "b")], [b"ready"]) if environ["PATH_INFO"] == "/ready" else None
 
 
@@ -83,6 +96,21 @@ def test_what_stands_ready_is_answered_while_all_threads_wait(lanes_of: Any) -> 
     for client in waiting:
         assert client.done.wait(30)
         assert client.answer == (200, [], b"made")
+
+
+def test_bytes_of_a_file_are_passed_on_unread(lanes_of: Any) -> None:
+    assert ask(lanes_of(lambda *_: []), "/file").answer == (200, [], b"Two lanes")
+
+
+def test_what_cannot_be_read_is_answered_by_the_application(lanes_of: Any) -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("400 Bad Request", [])
+        return [str(environ[REFUSED]).encode()]
+
+    client = Client()
+    lanes_of(app).refuse(client, {"PATH_INFO": "/"}, BadRequest("no sense"))
+    assert client.done.wait(30)
+    assert client.answer == (400, [], b"no sense")
 
 
 @pytest.mark.parametrize(("length", "whole"), [(1 << 20, True), ((1 << 20) + 1, False)])
@@ -129,7 +157,8 @@ def test_an_error_that_nobody_foresaw_is_logged_and_the_thread_goes_on(
     broken = ask(lanes, "/broken")
     well = ask(lanes, "/well")
     assert well.done.wait(30)
-    assert not broken.done.is_set()  # granian answers 500 for whoever lets go of a client
+    assert broken.failed.is_set()
+    assert not broken.done.is_set()
     assert "/broken" in caplog.text
 
 

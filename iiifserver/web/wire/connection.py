@@ -1,0 +1,363 @@
+"""One connection: its requests in their order, its answers from whichever thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from iiifserver.errors import RequestError
+from iiifserver.opened import Ready
+from iiifserver.web.answers import written as as_lines
+
+from .requests import HTTP_10, Asked, Requests
+
+_MOST_WAITING = 32  # requests sent before the answer to an earlier one
+_IDLE_S = 15.0  # from the last answer to a request, and from its first byte to its last
+_STALL_S = 60.0  # in which a reader takes nothing
+_LINGER_S = 2.0  # for who is refused to read why
+_SENDFILE = sys.platform == "linux"
+_log = logging.getLogger(__name__)
+
+Headers = list[tuple[str, str]]
+
+
+class Lanes(Protocol):
+    """What answers requests: `lanes.Lanes`."""
+
+    def __call__(self, client: Connection, request: dict[str, Any]) -> None:
+        """Answer *request*, now or from another thread."""
+        ...
+
+    def refuse(self, client: Connection, request: dict[str, Any], why: RequestError) -> None:
+        """Answer what is no request that can be answered."""
+        ...
+
+
+class Worker(Protocol):
+    """What a connection needs of the worker that holds it: `Wire`."""
+
+    lanes: Lanes
+    thread: int
+    """The thread of the loop."""
+    leaving: bool
+    now_s: float
+    """The loop's clock, as of the last look at all connections."""
+    date: bytes
+    """A line with the time of day."""
+
+    def come(self, connection: Connection) -> bool:
+        """Take a new connection; return whether it may stay."""
+        ...
+
+    def go(self, connection: Connection) -> None:
+        """Forget a connection."""
+        ...
+
+    def soon(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Have the loop's thread call."""
+        ...
+
+    def later(self, delay_s: float, call: Callable[[], None]) -> None:
+        """Have it call after so many seconds."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """One connection: reads requests, and is the client that their answers are given to."""
+
+    _transport: asyncio.Transport
+    _requests: Requests
+
+    def __init__(self, wire: Worker) -> None:
+        self._wire = wire
+        self._waiting: deque[Asked] = deque()
+        self._asked: Asked | None = None  # what is being answered
+        self._since_s = wire.now_s  # the last answer, the first byte of a request, the last taken
+        self._socket: socket.socket | None = None
+        self._unsent = 0  # bytes of answers, at the last look
+        self._left: int | None = None  # bytes that an answer in pieces still lacks
+        self._full = self._paused = self._lost = False
+        self._writable = threading.Event()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing was asked, or not yet all of it."""
+        return self._asked is None and not self._waiting
+
+    # what asyncio calls
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to read, if there is room."""
+        self._transport = transport
+        if not self._wire.come(self):
+            transport.abort()
+            return
+        peer, here = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        about = {
+            "REMOTE_ADDR": peer[0] if peer else "",
+            "SERVER_NAME": here[0] if here else "",
+            "SERVER_PORT": str(here[1]) if here else "",
+            "wsgi.url_scheme": "http",
+        }
+        if _SENDFILE:
+            theirs = transport.get_extra_info("socket")
+            self._socket = socket.socket(theirs.family, theirs.type, 0, theirs.fileno())
+        self._requests = Requests(about, self._ask, self._let_send)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Let go of everything; an answer that is being made goes nowhere."""
+        self._lost = True
+        if self._socket is not None:
+            self._socket.detach()  # it is not ours to close
+        self._waiting.clear()
+        self._writable.set()
+        self._wire.go(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what a client sends."""
+        if self._requests.between:
+            self._since_s = self._wire.now_s
+        self._requests.feed(data)
+
+    def eof_received(self) -> bool:
+        """Answer what was asked before a client said that it has nothing more to say."""
+        self._last_comes()
+        return not self.is_idle
+
+    def pause_writing(self) -> None:
+        """Send nothing more until the client has read."""
+        self._full = True
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        self._full = False
+        self._writable.set()
+        self._next()
+
+    # requests in
+
+    def _let_send(self) -> None:
+        if self.is_idle:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _ask(self, asked: Asked) -> None:
+        if self._asked is None and not self._full and not self._waiting:
+            self._answer(asked)
+        elif len(self._waiting) < _MOST_WAITING:
+            self._waiting.append(asked)
+            self._pause()
+        else:  # it asks for more than it reads
+            self._last_comes()
+
+    def _last_comes(self) -> None:
+        """Read nothing more, and close when all that was asked by now is answered."""
+        self._requests.deaf = True
+        if self._waiting:
+            self._waiting[-1] = self._waiting[-1]._replace(last=True)
+        elif self._asked is not None:
+            self._asked = self._asked._replace(last=True)
+
+    def _next(self) -> None:
+        while self._waiting and self._asked is None and not self._full:
+            self._answer(self._waiting.popleft())
+        if self._paused and not self._waiting and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
+
+    def _pause(self) -> None:
+        if not self._paused and not self._transport.is_closing():
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _answer(self, asked: Asked) -> None:
+        self._asked = asked
+        try:
+            if asked.refused is None:
+                self._wire.lanes(self, asked.environ)
+            else:
+                self._wire.lanes.refuse(self, asked.environ, asked.refused)
+        except Exception:  # the edge of the loop, which goes on for all others
+            _log.exception("unexpected error on %s", asked.environ["PATH_INFO"])
+            self.end()
+
+    # answers out
+
+    def response_bytes(
+        self, status: int, headers: Headers, body: bytes, written: bytes = b""
+    ) -> None:
+        """Send an answer whole; *written* are its headers as they are sent, where that is known."""
+        if threading.get_ident() == self._wire.thread:
+            self._send(status, headers, body, written)
+        else:
+            self._wire.soon(self._send_and_go_on, status, headers, body)
+
+    def response_iter(self, status: int, headers: Headers, body: Iterator[bytes]) -> None:
+        """Send an answer piece by piece, as its reader takes it, and close *body*.
+
+        It is called in a thread of its own, which waits.
+        """
+        soon = self._wire.soon
+        try:
+            soon(self._send_head, status, headers)
+            for piece in body:
+                if self._lost:
+                    break
+                self._writable.clear()
+                soon(self._send_piece, piece)
+                self._writable.wait()
+            soon(self._send_end)
+        finally:
+            close = getattr(body, "close", None)
+            if close is not None:
+                close()
+
+    def fail(self) -> None:
+        """Give up an answer: whoever reads what was sent of it must not take it for the whole."""
+        self._wire.soon(self._fail)
+
+    def _fail(self) -> None:
+        if self._left is None and self._asked is not None:
+            self._send_and_go_on(500, [], b"")
+        else:
+            self.end()
+
+    def _send_and_go_on(self, status: int, headers: Headers, body: bytes) -> None:
+        self._send(status, headers, body)
+        self._next()
+
+    def response_ready(
+        self, status: int, headers: Headers, body: Ready, written: bytes = b""
+    ) -> None:
+        """Send an answer of a file's bytes, from the thread of the loop."""
+        asked = self._asked
+        if self._lost or asked is None or self._transport.is_closing():
+            return
+        head = self._head(asked, status, written or as_lines(headers))
+        try:
+            left = (head,) if asked.is_head else self._straight(head + body.prefix, body)
+        except OSError:  # the client is gone, or a disk
+            self.end()
+            return
+        if left:
+            self._transport.writelines(left)
+        self._done(asked)
+
+    def _straight(self, head: bytes, body: Ready) -> tuple[bytes, ...]:
+        """Have the system send *head* and a file's bytes; return what it does not take now.
+
+        Raises:
+            OSError: the client is gone, or the file cannot be read to its end.
+        """
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            if self._socket is not None and not self._transport.get_write_buffer_size():
+                sent = self._socket.send(head, socket.MSG_MORE)
+                if sent == len(head):
+                    number = self._socket.fileno()
+                    sent += os.sendfile(number, body.file.number, body.offset, body.length)
+        of_file = max(sent - len(head), 0)
+        if sent == len(head) + body.length:
+            return ()
+        left = Ready(body.file, body.offset + of_file, body.length - of_file).read()
+        return (left,) if sent >= len(head) else (head[sent:], left)
+
+    def _send(self, status: int, headers: Headers, body: bytes, written: bytes = b"") -> None:
+        asked = self._asked
+        if self._lost or asked is None:
+            return
+        try:
+            written = written or as_lines(_measured(status, headers, body))
+            head = self._head(asked, status, written)
+        except ValueError:
+            _log.exception("an answer that cannot be sent to %s", asked.environ["PATH_INFO"])
+            self.end()
+            return
+        if body and not asked.is_head:
+            self._transport.writelines((head, body))
+        else:
+            self._transport.write(head)
+        self._done(asked)
+
+    def _send_head(self, status: int, headers: Headers) -> None:
+        if self._asked is not None and not self._lost:
+            self._left = next(int(value) for name, value in headers if name == "Content-Length")
+            self._transport.write(self._head(self._asked, status, as_lines(headers)))
+
+    def _send_piece(self, piece: bytes) -> None:
+        if self._left is not None and not self._lost:
+            self._left -= len(piece)
+            self._transport.write(piece)
+        if not self._full:
+            self._writable.set()
+
+    def _send_end(self) -> None:
+        asked, left, self._left = self._asked, self._left, None
+        if left and asked is not None and not asked.is_head:
+            self.end()  # it is not what its head said
+        elif asked is not None and not self._lost:
+            self._done(asked)
+            self._next()
+
+    def _head(self, asked: Asked, status: int, headers: bytes) -> bytes:
+        if asked.last or self._wire.leaving:
+            connection = b"Connection: close\r\n\r\n"
+        elif asked.environ["SERVER_PROTOCOL"] is HTTP_10:
+            connection = b"Connection: keep-alive\r\n\r\n"
+        else:
+            connection = b"\r\n"
+        return b"%b%b%b%b" % (_STATUS[status], headers, self._wire.date, connection)
+
+    def _done(self, asked: Asked) -> None:
+        """Be ready for the next request, or close."""
+        self._asked = None
+        self._since_s = self._wire.now_s
+        if asked.refused is not None:
+            self._transport.write_eof()  # closed now, it could not read why
+            self._wire.later(_LINGER_S, self.end)
+        elif asked.last or self._wire.leaving:
+            self._waiting.clear()
+            self._requests.deaf = True
+            self._transport.close()
+
+    # how long a client may take
+
+    def look(self) -> None:
+        """End the connection if its client took too long."""
+        unsent = self._transport.get_write_buffer_size()
+        if unsent != self._unsent:
+            self._unsent, self._since_s = unsent, self._wire.now_s
+        waits = _STALL_S if unsent else _IDLE_S
+        if (unsent or self.is_idle) and self._wire.now_s - self._since_s > waits:
+            self.end()
+
+    def close_if_idle(self) -> None:
+        """Close the connection if nothing is being answered."""
+        if self.is_idle and not self._transport.is_closing():
+            self._transport.close()
+
+    def end(self) -> None:
+        """End the connection as it is."""
+        if not self._lost:
+            self._transport.abort()
+
+
+_STATUS: Mapping[int, bytes] = {
+    each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus
+}
+
+
+def _measured(status: int, headers: Headers, body: bytes) -> Headers:
+    """Return *headers*, with the length of *body* where they do not tell it."""
+    if status in (204, 304) or any(name == "Content-Length" for name, _ in headers):
+        return headers
+    return [*headers, ("Content-Length", str(len(body)))]

@@ -1,0 +1,202 @@
+"""The requests of one connection, read by llhttp (httptools), as WSGI has them.
+
+https://www.rfc-editor.org/rfc/rfc9112, https://peps.python.org/pep-3333/
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from io import BytesIO
+from typing import Any, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+import httptools
+
+from iiifserver.errors import BadRequest, BodyTooLarge, HeadTooLong, RequestError
+
+HTTP_10, HTTP_11 = "HTTP/1.0", "HTTP/1.1"
+
+_HEAD_BYTES = 32 << 10  # of a request, its line and headers
+_MOST_HEADERS = 100
+_BODY_BYTES = 64 << 10  # nothing of ours takes one
+_TOO_LONG = f"the head of a request has at most {_HEAD_BYTES} bytes and {_MOST_HEADERS} headers"
+_SHORT = 512  # a path or a name longer than this is not kept
+_PROTOCOLS = {"1.1": HTTP_11, "1.0": HTTP_10}
+_PLAIN = {"CONTENT_LENGTH", "CONTENT_TYPE"}  # WSGI calls all others HTTP_...
+_ONE_HOST = "https://www.rfc-editor.org/rfc/rfc9112#section-3.2"
+_log = logging.getLogger(__name__)
+
+
+class Asked(NamedTuple):
+    """A request; *last* where none follows it on its connection, *refused* if it is none."""
+
+    environ: dict[str, Any]
+    last: bool
+    refused: RequestError | None = None
+
+    @property
+    def is_head(self) -> bool:
+        """Whether the answer has no body."""
+        return bool(self.environ["REQUEST_METHOD"] == "HEAD")
+
+
+class Requests:
+    """Reads requests, and gives each to *take* when it is complete, those that are none too.
+
+    *about* is what all requests of the connection have in common; *expected* is called when a
+    client waits to be told that it may send a body. After a request that is none nothing is read.
+    """
+
+    def __init__(
+        self,
+        about: Mapping[str, Any],
+        take: Callable[[Asked], None],
+        expected: Callable[[], None],
+    ) -> None:
+        self.between = True
+        """Whether no request has begun, or all of it was read."""
+        self.deaf = False
+        """Set to read nothing more."""
+        self._about = dict(about)
+        self._take = take
+        self._expected = expected
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._came = self._unread = 0  # bytes: at one time, and since a request was complete
+        self.on_message_begin()
+        self.between = True
+
+    def feed(self, data: bytes) -> None:
+        """Read what a client sends."""
+        while data and not self.deaf:
+            self._came = len(data)
+            self._unread += self._came
+            try:
+                self._parser.feed_data(data)
+                data = b""
+            except httptools.HttpParserUpgrade as upgrade:
+                # nothing is spoken here but HTTP/1.1: what follows is read as that
+                data = data[upgrade.args[0] :]
+                self._parser = httptools.HttpRequestParser(self)
+            except httptools.HttpParserError as error:
+                if isinstance(error, httptools.HttpParserCallbackError):
+                    _log.exception("unexpected error while a request was read")
+                self._refuse(BadRequest(f"this is not HTTP/1.1: {error}"))
+        if self._unread > _HEAD_BYTES + _BODY_BYTES:
+            self._refuse(HeadTooLong(_TOO_LONG))
+
+    # what the parser calls
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self.between = False
+        self._environ = self._about.copy()
+        self._target = self._body = b""
+        self._in_head = True
+
+    def on_url(self, part: bytes) -> None:
+        """What it asks for; perhaps only the beginning."""
+        self._target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, whole; one that comes after the body is not looked at."""
+        key = _key(name) if len(name) < _SHORT else _key.__wrapped__(name)
+        if key and self._in_head:
+            text, environ = value.decode("latin-1"), self._environ
+            environ[key] = f"{environ[key]},{text}" if key in environ else text
+
+    def on_headers_complete(self) -> None:
+        """A body follows, if there is one."""
+        self._in_head = False
+        if "HTTP_EXPECT" in self._environ:
+            self._expected()
+
+    def on_body(self, part: bytes) -> None:
+        """A piece of the body."""
+        if len(self._body) + len(part) <= _BODY_BYTES:
+            self._body += part
+        else:
+            self._refuse(BodyTooLarge(f"the body of a request is longer than {_BODY_BYTES} bytes"))
+
+    def on_message_complete(self) -> None:
+        """The request is complete."""
+        if self.deaf:
+            return
+        self.between = True
+        parser, environ = self._parser, self._environ
+        environ["SERVER_PROTOCOL"] = _PROTOCOLS.get(parser.get_http_version(), "")
+        environ["REQUEST_METHOD"] = parser.get_method().decode("latin-1")
+        if self._body:
+            environ["wsgi.input"] = BytesIO(self._body)
+        try:
+            if max(self._unread, self._came) > _HEAD_BYTES or len(environ) > _MOST_HEADERS:
+                self._check_length()
+            if environ["SERVER_PROTOCOL"] != HTTP_11 or "," in environ.get("HTTP_HOST", ","):
+                self._check_protocol()
+            environ["PATH_INFO"], environ["QUERY_STRING"] = _path_and_query(self._target)
+        except RequestError as error:
+            self._refuse(error)
+            return
+        self._unread = 0
+        self._take(Asked(environ, not parser.should_keep_alive()))
+
+    def _check_length(self) -> None:
+        """Look closely: what was read at one time may be many requests."""
+        environ = self._environ
+        head = sum(len(key) + len(value) for key, value in environ.items() if key.isupper())
+        if head + len(self._target) > _HEAD_BYTES or len(environ) > _MOST_HEADERS:
+            raise HeadTooLong(_TOO_LONG)
+
+    def _check_protocol(self) -> None:
+        protocol, host = self._environ["SERVER_PROTOCOL"], self._environ.get("HTTP_HOST")
+        if not protocol:
+            raise BadRequest("HTTP/1.1 is spoken here, and HTTP/1.0")
+        if (host is None and protocol != HTTP_10) or "," in (host or ""):
+            raise BadRequest("a request names one Host", spec=_ONE_HOST)
+
+    def _refuse(self, why: RequestError) -> None:
+        if self.deaf:
+            return
+        self.deaf = True
+        environ = self._environ
+        environ.setdefault("REQUEST_METHOD", "GET")
+        environ.update(PATH_INFO="/", QUERY_STRING="")
+        self._take(Asked(environ, True, why))
+
+
+@lru_cache(1_024)
+def _key(name: bytes) -> str:
+    """Return what WSGI calls a header; nothing for one that could be taken for another."""
+    if b"_" in name:
+        return ""
+    key = name.decode("latin-1").upper().replace("-", "_")
+    return key if key in _PLAIN else f"HTTP_{key}"
+
+
+def _path_and_query(target: bytes) -> tuple[str, str]:
+    if not target.startswith(b"/"):
+        target = _absolute(target)
+    path, _, query = target.partition(b"?")
+    plain = _path(path) if len(path) < _SHORT else _path.__wrapped__(path)
+    return plain, query.decode("latin-1")
+
+
+@lru_cache(4_096)
+def _path(path: bytes) -> str:
+    """Return a path as WSGI has it: decoded to bytes, each of which becomes a character."""
+    return unquote_to_bytes(path).decode("latin-1")
+
+
+def _absolute(target: bytes) -> bytes:
+    """Return the path and query of an address that names its host, as proxies are asked.
+
+    https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
+    """
+    try:
+        url = httptools.parse_url(target)
+    except httptools.HttpParserInvalidURLError:
+        url = None
+    if url is None or not url.schema:
+        raise BadRequest("the target of a request is a path")
+    return (url.path or b"/") + (b"?" + url.query if url.query else b"")

@@ -1,0 +1,207 @@
+"""Web workers: started, replaced when they end or when told to, ended together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(
+    "sys.platform != 'linux'", reason="workers are forked on Linux only"
+)
+
+# a worker sends its number to whoever connects
+CREW = """
+import os, signal, socket, sys, time
+from pathlib import Path
+from iiifserver.crew import Crew
+from iiifserver.errors import IiifServerError
+from iiifserver.logs import log_to_server
+
+folder = Path(sys.argv[1])
+
+def work(listening, ready):
+    if (folder / "broken").exists():
+        sys.exit(3)
+    if (folder / "stubborn").exists():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ready()
+    while True:
+        connection, _ = listening.accept()
+        connection.sendall(str(os.getpid()).encode())
+        connection.close()
+
+log_to_server()
+sockets = [socket.create_server(("127.0.0.1", 0))]
+print(sockets[0].getsockname()[1], flush=True)
+crew = Crew(work, sockets, 20.0)
+try:
+    crew.run(
+        ready=lambda: print("ready", flush=True),
+        reload=lambda: print("reload", flush=True),
+        leave=lambda: print("leave", flush=True),
+    )
+except IiifServerError as error:
+    print(error, flush=True)
+    sys.exit(2)
+print("end", flush=True)
+"""
+
+
+class Main:
+    """A main process with one worker; `folder` says how workers are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CREW, folder],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.port = int(self.line())
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def worker(self) -> int:
+        """Return who answers now."""
+        said = b""
+        while not said:  # one that was just killed had taken the connection
+            with (
+                contextlib.suppress(ConnectionResetError),
+                socket.create_connection(("127.0.0.1", self.port), 30) as connection,
+            ):
+                said = connection.recv(100)
+        return int(said)
+
+    def another_than(self, worker: int) -> int:
+        until(lambda: self.worker() != worker)
+        return self.worker()
+
+    def end(self) -> tuple[list[str], str]:
+        """Wait until it ends; return what it said, and its log."""
+        said, log = self.process.communicate(timeout=60)
+        return said.split("\n")[:-1], log
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[], Main]]:
+    mains: list[Main] = []
+
+    def started() -> Main:
+        mains.append(Main(tmp_path))
+        return mains[-1]
+
+    yield started
+    for main in mains:
+        main.process.terminate()  # killed, it could not end its workers
+        main.process.communicate()
+
+
+def test_it_says_when_all_are_ready_and_ends_when_told(start: Callable[[], Main]) -> None:
+    main = start()
+    assert main.line() == "ready"
+    worker = main.worker()
+    main.process.terminate()
+    assert main.end()[0] == ["leave", "end"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+
+def test_who_cannot_start_ends_the_start(start: Callable[[], Main], tmp_path: Path) -> None:
+    (tmp_path / "broken").touch()
+    main = start()
+    assert (
+        main.end()[0]
+        == ["the server cannot start: see what its web workers say above", "leave"][::-1]
+    )
+    assert main.process.returncode == 2
+
+
+def test_another_takes_the_place_of_one_that_ends(start: Callable[[], Main]) -> None:
+    main = start()
+    assert main.line() == "ready"
+    worker = main.worker()
+    os.kill(worker, signal.SIGKILL)
+    another = main.another_than(worker)
+    main.process.terminate()
+    log = main.end()[1]
+    assert f"web worker {worker} ended (SIGKILL): another starts" in log
+    assert str(another) not in log
+
+
+def test_a_worker_that_ends_again_and_again_ends_the_server(start: Callable[[], Main]) -> None:
+    main = start()
+    assert main.line() == "ready"
+    worker = main.worker()
+    for number in range(5):
+        os.kill(worker, signal.SIGKILL)
+        if number < 4:
+            worker = main.another_than(worker)
+    said, _ = main.end()
+    assert said == ["leave", "a web worker ended 5 times within 60 s: the server ends"]
+    assert main.process.returncode == 2
+
+
+def test_told_to_all_are_replaced_without_a_moment_in_which_nobody_listens(
+    start: Callable[[], Main],
+) -> None:
+    main = start()
+    assert main.line() == "ready"
+    worker = main.worker()
+    main.process.send_signal(signal.SIGHUP)
+    assert main.line() == "reload"
+    assert main.another_than(worker) != worker
+    until(lambda: not lives(worker))
+
+
+def lives(process: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, 0)
+        return True
+    return False
+
+
+def test_those_there_are_stay_where_new_ones_cannot_start(
+    start: Callable[[], Main], tmp_path: Path
+) -> None:
+    main = start()
+    assert main.line() == "ready"
+    worker = main.worker()
+    (tmp_path / "broken").touch()
+    main.process.send_signal(signal.SIGHUP)
+    assert main.line() == "reload"
+    assert main.process.stderr is not None
+    assert "those before it stay" in main.process.stderr.readline()
+    assert main.worker() == worker
+    (tmp_path / "broken").unlink()
+    main.process.send_signal(signal.SIGHUP)
+    assert main.another_than(worker) != worker
+
+
+def test_who_is_told_twice_does_not_wait(start: Callable[[], Main], tmp_path: Path) -> None:
+    (tmp_path / "stubborn").touch()
+    main = start()
+    assert main.line() == "ready"
+    main.process.terminate()
+    assert main.line() == "leave"
+    assert main.process.poll() is None
+    main.process.terminate()
+    assert main.end()[0] == ["end"]
