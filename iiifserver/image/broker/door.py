@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from iiifserver import metrics
 from iiifserver.logs import log_to_server
 
@@ -36,7 +38,7 @@ class _Client(Messages):
         self._clients = clients
         self._waiter: Waiter | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: Any) -> None:
         """Let it in, unless there are too many."""
         super().connection_made(transport)
         self._clients.add(self)
@@ -104,7 +106,8 @@ def main(parent: int) -> None:
         terms, _ = receive(server)
         if folder := os.environ.get(metrics.FOLDER):
             metrics.Counters(Path(folder), "broker")
-        asyncio.run(_serve(server.dup(), terms))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(server.dup(), terms))
 
 
 async def _serve(server: socket.socket, terms: Terms) -> None:
