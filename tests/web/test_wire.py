@@ -256,9 +256,11 @@ def test_a_body_is_read_and_may_be_announced(server: Server) -> None:
     client.send(b"hello")
     assert client.read()[2] == b"[/x]"
     client.send(
-        b"POST /y HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+        b"POST /y HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+        b"X-Forwarded-Host: evil\r\n\r\n"
     )
     assert client.read()[2] == b"[/y]"
+    assert "HTTP_X_FORWARDED_HOST" not in server.lanes.asked[-1]  # it came too late to be believed
     assert [each["wsgi.input"].read() for each in server.lanes.asked] == [b"hello", b"abc"]
 
 
@@ -299,6 +301,9 @@ def test_an_answer_to_head_has_a_length_and_no_body(server: Server, tmp_path: Pa
     for path, length in (("/long", "7"), ("/file", "5")):
         client.send(b"HEAD " + path.encode() + b" HTTP/1.1\r\nHost: a\r\n\r\n")
         assert client.read(head_only=True)[1]["Content-Length"] == length
+    server.lanes.answers["/unknown"] = lambda client, _: client.response_bytes(200, [], b"")
+    client.send(b"HEAD /unknown HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert "Content-Length" not in client.read(head_only=True)[1]  # nobody has made it yet
     assert client.get("/after")[2] == b"[/after]"
 
 

@@ -276,7 +276,9 @@ class Connection(asyncio.Protocol):
         if self._lost or asked is None:
             return
         try:
-            written = written or as_lines(_measured(status, headers, body))
+            if not written and not _told(asked, status, headers, body):
+                headers = [*headers, ("Content-Length", str(len(body)))]
+            written = written or as_lines(headers)
             head = self._head(asked, status, written)
         except ValueError:
             _log.exception("an answer that cannot be sent to %s", asked.environ["PATH_INFO"])
@@ -356,8 +358,8 @@ _STATUS: Mapping[int, bytes] = {
 }
 
 
-def _measured(status: int, headers: Headers, body: bytes) -> Headers:
-    """Return *headers*, with the length of *body* where they do not tell it."""
-    if status in (204, 304) or any(name == "Content-Length" for name, _ in headers):
-        return headers
-    return [*headers, ("Content-Length", str(len(body)))]
+def _told(asked: Asked, status: int, headers: Headers, body: bytes) -> bool:
+    """Return whether *headers* tell as much as can be told of the length of *body*."""
+    if status in (204, 304) or (asked.is_head and not body):
+        return True
+    return any(name == "Content-Length" for name, _ in headers)
