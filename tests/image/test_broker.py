@@ -242,6 +242,16 @@ def test_nobody_without_the_key_is_answered() -> None:
             assert known.render(Answer())
 
 
+def test_a_broker_lets_in_who_comes_late() -> None:
+    """Objects that nobody holds are given up after a while, and with them what they listen on."""
+    with running(Bounds(1, 8, 60.0, 256 * MIB)) as environment:
+        for _ in range(1_000):
+            late = remote(environment)
+            assert late is not None
+            with closing(late):
+                assert late.state().started == 0
+
+
 def test_where_no_broker_is_nobody_is_told(tmp_path: Path) -> None:
     client = Remote(str(tmp_path / "none"), b"", 1.0, 1.0)
     assert not client.drain(1.0)

@@ -113,7 +113,7 @@ def main(parent: int) -> None:
 async def _serve(server: socket.socket, terms: Terms) -> None:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     desk, clients = Desk(terms.bounds), set[_Client]()
-    await loop.create_unix_server(
+    listening = await loop.create_unix_server(
         lambda: _Client(desk, terms.key, clients), terms.address, backlog=_BACKLOG
     )
     try:
@@ -122,6 +122,7 @@ async def _serve(server: socket.socket, terms: Terms) -> None:
         parent.say("ready")
         await ended.wait()
     finally:
+        listening.close()  # held until now: uvloop closes what nobody holds
         await desk.close()
 
 
