@@ -207,19 +207,22 @@ class Directory:
             folder.rename(gone)
         except OSError:
             return 0
-        count = sum(not left.name.startswith(_ASIDE) for left in gone.iterdir())
+        count = sum(not name.startswith(_ASIDE) for name in _names(gone))
         shutil.rmtree(gone, ignore_errors=True)
         return count
 
     def _tidy(self) -> None:
         """Delete what was being written or deleted by those who were killed."""
         abandoned = time.time() - _ABANDONED_S
-        for left in (*self.folder.glob(f"*/{_ASIDE}*"), *self.folder.glob(f"{_GONE}*")):
-            with contextlib.suppress(OSError):
-                if left.name.startswith(_GONE):
-                    shutil.rmtree(left, ignore_errors=True)
-                elif left.stat().st_mtime < abandoned:
-                    left.unlink()
+        for name in _names(self.folder):
+            if name.startswith(_GONE):
+                shutil.rmtree(self.folder / name, ignore_errors=True)
+        for folder in _folders(self.folder):
+            for name in _names(folder):
+                with contextlib.suppress(OSError):
+                    left = folder / name
+                    if name.startswith(_ASIDE) and left.stat().st_mtime < abandoned:
+                        left.unlink()
 
 
 class Reader:
@@ -330,6 +333,14 @@ def _touch(handle: int, used_s: float) -> None:
     if abs(time.time() - used_s) > _TOUCHED_S:
         with contextlib.suppress(OSError):  # a disk that is only read
             os.utime(handle)
+
+
+def _names(folder: Path) -> list[str]:
+    """Return what is in a folder, nothing where another process has deleted it."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names only
+    except FileNotFoundError:
+        return []
 
 
 def _folders(root: Path) -> Iterator[Path]:
