@@ -25,11 +25,16 @@ def beside(target: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def place(made: Path, target: Path) -> None:
-    """Give *made* the name *target*; after that not even a power cut takes it away."""
-    made.chmod(0o644)  # a server may run as another user
-    _sync(made)
-    made.replace(target)
+def place(*files: tuple[Path, Path]) -> None:
+    """Give each file that was made the name of its target, in this order.
+
+    After that not even a power cut takes them away. All targets lie in one folder.
+    """
+    for made, _ in files:
+        made.chmod(0o644)  # a server may run as another user
+        _sync(made)
+    for made, target in files:
+        made.replace(target)
     _sync(target.parent)
 
 

@@ -1,42 +1,53 @@
 """Scan -> pyramid: a tiled TIFF of JPEG tiles, full size and every half, as pages of one file.
 
-A pyramid is made aside, read again, and only then gets its name. Memory does not grow with the
-height of a scan: what cannot be read row by row from the top is first laid down as plain samples,
-in a file beside the target.
+A pyramid is made aside, read again, and only then gets its name; its sidecar with it, of the same
+pixels. Memory does not grow with the height of a scan beyond a bound: what is not small, and cannot
+be read row by row from the top, is first laid down as plain samples, in a file beside the target.
 """
 
 from __future__ import annotations
 
-import os
+import itertools
 import re
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import pyvips
 
 from iiifserver.errors import BrokenSource
-from iiifserver.sources import identity_of
+from iiifserver.sources import Place, identity_of
 
 from .aside import beside, place
 from .containers import describe_page, heic_profile, pdf_strips, read_heic
 from .form import Form
 from .headers import Header
-from .headers.tiff import read_directories
-from .headers.window import Window
+from .info import reduced, scale_factors
+from .job import Encoding
 from .open import jp2_profile, read_jp2
-from .plan import Box
+from .places import Places, Sent
+from .plan import Box, Dimensions
 from .render import TURNS, flattened, from_samples, read_level, to_srgb
+from .render.cutting import Cutter
+from .render.rows import computed, decoded_whole
+from .render.tile import decoded, halves_chroma
+from .stored import Entry
+from .storing import MOST_MADE, Ahead, blobs_in, write_sidecar
+from .tiled import Samples, TiledTiff
 
 _STRIP_BYTES = 64 << 20
-_WIDTH, _HEIGHT = 256, 257
 _BLOCK = 16  # what JPEG codes together, chroma subsampled
-_CLASSIC_PIXELS = 1 << 30  # a classic TIFF ends at 4 GiB, and noise takes 2 bytes a pixel
 
 
 Seen = Callable[[int], object]
+
+
+class Sidecar(NamedTuple):
+    """Where the sidecar of a pyramid goes, and the identity that it names."""
+
+    target: Path
+    identity: str
 
 
 def _unseen(percent: int) -> None:
@@ -49,41 +60,38 @@ def build(
     state: str,
     target: Path,
     form: Form,
+    *,
+    sidecar: Sidecar | None = None,
     seen: Seen = _unseen,
     threads: int = 1,
 ) -> None:
     """Make the pyramid of picture *leaf* of *scan* at *target*, whole or not at all.
 
-    *seen* is told how many percent are done, where there is something to tell. A JPEG 2000 is
-    decoded by so many *threads*.
+    Then, beside it and out of the same pixels, its *sidecar*. *seen* is told how many percent are
+    done, where there is something to tell. A JPEG 2000 is decoded by so many *threads*.
 
     Raises:
         BrokenSource: the scan cannot be decoded, or is not in *state* (see `identity_of`) any more.
     """
     header = describe_page(scan, leaf)
-    with beside(target) as folder:
+    with beside(target) as folder, blobs_in(folder) as blobs:
         made = folder / "pyramid.tif"
+        files = [(made, target)]
         try:
-            parts = (
-                flattened(to_srgb(part), form.background)
-                for part in _parts(scan, leaf, header, threads)
-            )
-            _write(_watched(_pixels(parts, header, folder, seen), seen), made, form)
-            _verify(made, header, form)
+            rows = _rows(scan, leaf, header, folder, form, seen, threads)
+            with made.open("wb") as file:
+                ahead = _cut(rows, Dimensions(header.width, header.height), file, blobs, form)
+            pyramid = _verified(made, header, form)
         except pyvips.Error as error:
             why = " ".join(str(error).split())[:300].replace(str(scan), scan.name)
             raise BrokenSource(f"it cannot be decoded: {_plain(why)}") from error
+        if sidecar:
+            tiles = folder / "sidecar"
+            write_sidecar(tiles, blobs, made, pyramid, sidecar.identity, form, ahead)
+            files.append((tiles, sidecar.target))
         if not _is_in(state, scan):
             raise BrokenSource("it was replaced while it was read")
-        place(made, target)
-
-
-def _watched(image: Any, seen: Seen) -> Any:
-    """Return *image*, which tells *seen* how much of it was computed."""
-    image = image.copy()
-    image.set_progress(True)
-    image.signal_connect("eval", lambda _, progress: seen(progress.percent))
-    return image
+        place(*files)
 
 
 def _is_in(state: str, scan: Path) -> bool:
@@ -94,6 +102,20 @@ def _is_in(state: str, scan: Path) -> bool:
 
 
 # -- from the scan to upright 8-bit samples
+
+
+def _rows(
+    scan: Path, leaf: int, header: Header, folder: Path, form: Form, seen: Seen, threads: int
+) -> Iterator[Any]:
+    """Yield the picture as it is shown, 8-bit gray or sRGB: see `render.rows`."""
+    whole = decoded_whole(scan, header)
+    if whole is not None:
+        yield whole
+        return
+    parts = (
+        flattened(to_srgb(part), form.background) for part in _parts(scan, leaf, header, threads)
+    )
+    yield from computed(_pixels(parts, header, folder, seen), seen)
 
 
 def _pixels(parts: Iterator[Any], header: Header, folder: Path, seen: Seen) -> Any:
@@ -152,64 +174,60 @@ def _plain(why: str) -> str:
 # -- from samples to the file
 
 
-def _write(image: Any, path: Path, form: Form) -> None:
-    """Write the levels, each rounded up as viewers do, its last tiles filled with its edge.
-
-    libvips rounds down, and fills with black, which JPEG lets shine through into the picture. So
-    the picture gets a margin, of which the sizes in the file then say nothing.
-    """
-    width, height = image.width, image.height
-    tile = _tile(width, height, form)
-    halves = 0
-    while max(width, height) > tile << halves:
-        halves += 1
-    step = min(_BLOCK << halves, tile)
-    wide, high = -(-width // step) * step, -(-height // step) * step
-    image.embed(0, 0, wide, high, extend="copy").tiffsave(
-        str(path),
-        compression="jpeg",
-        Q=form.quality,
-        tile=True,
-        tile_width=tile,
-        tile_height=tile,
-        pyramid=True,
-        bigtiff=wide * high > _CLASSIC_PIXELS,
-        keep="none",
-    )
-    _crop_levels(path, width, height)
+def _cut(
+    rows: Iterator[Any], size: Dimensions, file: IO[bytes], blobs: IO[bytes], form: Form
+) -> Ahead:
+    """Write the pyramid of *rows*; return what its sidecar is made of, tiles among the *blobs*."""
+    tile, encoding = _tile(size, form), Encoding(jpeg_quality=form.quality)
+    cutter = Cutter(size, tile, encoding)
+    first = next(rows)
+    samples = Samples(gray=first.itemsize == 1, halved=halves_chroma(encoding))
+    pyramid = TiledTiff(file, cutter.levels, tile, samples)
+    tiles: list[list[Entry | None]] = [[None] * count for count in pyramid.counts]
+    left = MOST_MADE
+    for each in cutter.cut(itertools.chain([first], rows)):
+        offset = pyramid.add(each.level, each.number, each.stored)
+        if not each.shown:
+            tiles[each.level][each.number] = Entry(1, offset, len(each.stored))
+        elif left:
+            left -= 1
+            tiles[each.level][each.number] = Entry(0, blobs.tell(), len(each.shown))
+            blobs.write(each.shown)
+    return Ahead([*itertools.chain(*tiles)], cutter.whole, pyramid.finish())
 
 
-def _tile(width: int, height: int, form: Form) -> int:
+def _tile(size: Dimensions, form: Form) -> int:
     """Return the side of the tiles; libvips reads none of four times the picture's longer side."""
-    longer = max(width, height)
+    longer = max(size)
     return form.tile if 4 * longer > form.tile else -(-longer // _BLOCK) * _BLOCK
 
 
-def _crop_levels(path: Path, width: int, height: int) -> None:
-    """Write into each directory of the TIFF how much of its level is the picture."""
-    with path.open("r+b") as file:
-        handle = file.fileno()
-        size_bytes = os.fstat(handle).st_size
-        window = Window(lambda offset, length: os.pread(handle, length, offset), size_bytes)
-        for number, directory in enumerate(read_directories(window)):
-            for tag, side in ((_WIDTH, width), (_HEIGHT, height)):
-                code, _, place = directory.entries[tag]
-                shown = min(-(-side >> number), directory.integer(tag))
-                os.pwrite(handle, struct.pack(directory.order + code, shown), place)
+def _verified(path: Path, scan: Header, form: Form) -> Header:
+    """Return what the file is.
 
-
-def _verify(path: Path, scan: Header, form: Form) -> None:
-    """Raise unless the file is the pyramid of *scan*, and the last tile of each level decodes."""
+    Raise unless it is the pyramid of *scan*, and the last tile of each level decodes.
+    """
     header = describe_page(path)
-    last = header.levels[-1]
-    tile = _tile(scan.width, scan.height, form)
-    whole = (
-        (header.width, header.height) == (scan.width, scan.height)
-        and header.tile_size == (tile, tile)
-        and (max(last.width, last.height) <= tile or min(last.width, last.height) == 1)
-    )
-    if not whole:
+    size = Dimensions(scan.width, scan.height)
+    tile = _tile(size, form)
+    levels = [reduced(size, factor) for factor in scale_factors(size, Dimensions(tile, tile))]
+    found = [Dimensions(level.width, level.height) for level in header.levels]
+    if header.tile_size != (tile, tile) or found != levels:
         raise BrokenSource("its pyramid is not what was to be written")
-    for number, level in enumerate(header.levels):
-        x, y = ((side - 1) // tile * tile for side in (level.width, level.height))
-        read_level(path, header, number, Box(x, y, level.width - x, level.height - y)).avg()
+    with path.open("rb", buffering=0) as file:
+        places = Places(file, header)
+        for number, (width, height) in enumerate(levels):
+            x, y = ((side - 1) // tile * tile for side in (width, height))
+            tile_there = places.find(number, Box(x, y, tile, tile))
+            sent = tile_there and tile_there.sent
+            if not sent or not _decodes(path, sent):
+                raise BrokenSource("a tile of its pyramid is not what was to be written")
+    return header
+
+
+def _decodes(path: Path, tile: Sent) -> bool:
+    try:
+        place = Place(str(path), tile.offset, tile.length, tile.kind.prefix)
+        return bool(decoded(place.read()).size)
+    except (OSError, ValueError):
+        return False

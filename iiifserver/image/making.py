@@ -180,9 +180,7 @@ class BuildPyramid:
         return b""
 
     def _make(self) -> None:
-        from .build import build  # they load libvips
-        from .containers import describe_page
-        from .storing import store
+        from .build import Sidecar, build  # it loads libvips
 
         self._check_room()
         started = time.monotonic()
@@ -192,9 +190,16 @@ class BuildPyramid:
             path = self.fetch()
             state = identity_of(path.stat())
         seen = _Progress(self._shown())
-        build(path, self.leaf, state, pyramid, self.form, seen, _threads())
-        sidecar = self.kept.path(self.stem, SIDECAR)
-        store(pyramid, describe_page(pyramid), self.stem, sidecar, self.form)
+        build(
+            path,
+            self.leaf,
+            state,
+            pyramid,
+            self.form,
+            sidecar=Sidecar(self.kept.path(self.stem, SIDECAR), self.stem),
+            seen=seen,
+            threads=_threads(),
+        )
         gone = self.kept.make_room(self.stem)
         if not self.kept.find(self.stem):
             raise BrokenSource("its pyramid is larger than folder_pyramids_mib allows")

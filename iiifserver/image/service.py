@@ -256,7 +256,8 @@ class Images:
         if stored and not self._may_be_stored(source, header):
             stored = None
         # a tile that stands ready has other bytes than one that was made of the same pixels
-        identity = (source.identity, source.leaf, bool(stored), self._settings)
+        ready = stored.check if stored else None
+        identity = (source.identity, source.leaf, ready, self._settings)
         tag = hashlib.blake2b(repr(identity).encode(), digest_size=10).hexdigest()
         size = Dimensions(header.width, header.height)
         return Image(source, header, size, self._masters.tile(source, header), tag, stored)

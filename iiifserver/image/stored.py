@@ -126,6 +126,8 @@ class Stored:
     _wholes: Mapping[tuple[int, int], Place]
     directories: Place | None
     """All that its directories say, if it is a TIFF: see `directories_in`."""
+    check: int
+    """Of its blobs: made again, they may be others."""
 
     def find(self, plan: Plan) -> Place | None:
         """Return the bytes that answer *plan*, None where they have to be made."""
@@ -327,6 +329,7 @@ def _stored(
             for width, height, offset, length in about["wholes"]
         },
         directories=Place(path, start + inside[0], inside[1]) if inside else None,
+        check=int((about.get("checks") or (None, 0))[1]),
     )
 
 

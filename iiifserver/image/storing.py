@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import replace
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,14 +34,30 @@ from .render.tile import decoded, encoded
 from .request import Rotation, Size
 from .stored import MOST_KINDS, Entry, Index, Kind, directories_of, grid, packed
 
-_MOST_MADE = 4096
+MOST_MADE = 4096
 """Tiles in one sidecar; those beyond are made when they are asked for."""
 _LARGEST_WHOLE = 1024
 _THUMBNAILS = ("90,", "!120,120", "!200,200", "!400,400", "!800,800")
 _LARGER = 1.25  # how much larger the level is at least that a thumbnail is made of
 _HELD_BYTES = 64 << 20
+_HELD_BLOBS_BYTES = 8 << 20
 _LEAST_BYTES = 32  # read at a time of directories: what is beside them is not wanted
 _MADE = Kind(in_picture=False, format="jpg")
+AHEAD = (_MADE, Kind(in_picture=True, format="jpg"))
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What whoever wrote a pyramid knows of it already, so that it need not be decoded for it.
+
+    `tiles` are all that viewers ask for, in the index's order, of the two `AHEAD` kinds. `whole`
+    returns the picture in a size, None where that would have to be enlarged. `directories` are the
+    file's beginning.
+    """
+
+    tiles: Sequence[Entry | None]
+    whole: Callable[[Dimensions], bytes | None]
+    directories: bytes
 
 
 def store(picture: Path, header: Header, identity: str, target: Path, form: Form) -> None:
@@ -49,22 +66,48 @@ def store(picture: Path, header: Header, identity: str, target: Path, form: Form
     Raises:
         BrokenSource: something that has to be made cannot be decoded.
     """
-    with beside(target) as folder, (folder / "blobs").open("w+b") as blobs:
-        with picture.open("rb", buffering=0) as file:
-            index = _Making(picture, file, header, blobs, form).index(identity)
-            index = replace(index, checks=_checks(picture, target, blobs))
+    with beside(target) as folder, blobs_in(folder) as blobs:
         made = folder / "sidecar"
-        with made.open("wb") as file:
-            file.write(packed(index))
-            blobs.seek(0)
-            shutil.copyfileobj(blobs, file, 1 << 20)
-        place(made, target)
+        # one that lies beside its sidecar is ours
+        ours = picture.parent == target.parent
+        write_sidecar(made, blobs, picture, header, identity, form, ours=ours)
+        place((made, target))
 
 
-def _checks(picture: Path, target: Path, blobs: IO[bytes]) -> tuple[int | None, int]:
-    """Return the checksums of a picture that lies beside its sidecar, so is ours, and of blobs."""
+def blobs_in(folder: Path) -> IO[bytes]:
+    """Return a file for blobs, in memory while they are few."""
+    return tempfile.SpooledTemporaryFile(_HELD_BLOBS_BYTES, dir=str(folder))
+
+
+def write_sidecar(
+    target: Path,
+    blobs: IO[bytes],
+    picture: Path,
+    header: Header,
+    identity: str,
+    form: Form,
+    ahead: Ahead | None = None,
+    *,
+    ours: bool = True,
+) -> None:
+    """Write the sidecar of the image in *picture*, ours or not; add to the *blobs* of `blobs_in`.
+
+    Raises:
+        BrokenSource: something that has to be made cannot be decoded.
+    """
+    with picture.open("rb", buffering=0) as file:
+        index = _Making(picture, file, header, blobs, form, ahead).index(identity)
+    index = replace(index, checks=_checks(picture if ours else None, blobs))
+    with target.open("wb") as made:
+        made.write(packed(index))
+        blobs.seek(0)
+        shutil.copyfileobj(blobs, made, 1 << 20)
+
+
+def _checks(picture: Path | None, blobs: IO[bytes]) -> tuple[int | None, int]:
+    """Return the checksums of a picture, if it is ours, and of blobs."""
     ours = None
-    if picture.parent == target.parent:
+    if picture:
         with picture.open("rb") as file:
             ours = checksum(file)  # it was just written: no disk is waited for
     blobs.seek(0)
@@ -75,7 +118,13 @@ class _Making:
     """The sidecar of one image, while it is made."""
 
     def __init__(
-        self, picture: Path, file: IO[bytes], header: Header, blobs: IO[bytes], form: Form
+        self,
+        picture: Path,
+        file: IO[bytes],
+        header: Header,
+        blobs: IO[bytes],
+        form: Form,
+        ahead: Ahead | None,
     ) -> None:
         self._picture = picture
         self._picture_bytes = os.fstat(file.fileno()).st_size
@@ -86,14 +135,20 @@ class _Making:
         self._tile = tile_of(header)
         self._levels = len(scale_factors(self._image, self._tile))
         self._as_it_is = shows_srgb(picture, header)
-        self._places = Places(file, header)
+        self._file = file
         self._read = _Levels()
-        self._kinds = [_MADE]
-        self._left = _MOST_MADE
+        # small pictures have smaller tiles than are advertised
+        self._ahead = ahead if self._tile == header.tile_size else None
+        self._kinds = [*AHEAD] if self._ahead else [_MADE]
+        self._left = MOST_MADE
 
     def index(self, identity: str) -> Index:
         """Return the index, after making all that has to be made."""
-        tiles = [self._entry(box, size) for box, size in self._grid()]
+        if self._ahead:
+            tiles = self._ahead.tiles
+        else:
+            places = Places(self._file, self._header)
+            tiles = [self._entry(places, box, size) for box, size in self._grid()]
         wholes = {size: self._kept(self._whole(size)) for size in self._sizes()}
         return Index(
             identity=identity,
@@ -112,17 +167,18 @@ class _Making:
         """Return where the directories of the file are kept; None where it is not read by tiles."""
         if self._header.format != "tiff" or not self._header.tile_size:
             return None
-        with self._picture.open("rb", buffering=0) as file:
-            number = file.fileno()
-            window = Window(
-                lambda offset, length: os.pread(number, length, offset),
-                self._picture_bytes,
-                least_bytes=_LEAST_BYTES,
-            )
-            try:
-                take_tags(window)
-            except BrokenSource:
-                return None  # too large: who needs them looks for them
+        if self._ahead:
+            return self._kept(directories_of([(0, self._ahead.directories)]))
+        number = self._file.fileno()
+        window = Window(
+            lambda offset, length: os.pread(number, length, offset),
+            self._picture_bytes,
+            least_bytes=_LEAST_BYTES,
+        )
+        try:
+            take_tags(window)
+        except BrokenSource:
+            return None  # too large: who needs them looks for them
         return self._kept(directories_of(window.spans()))
 
     # -- tiles
@@ -138,11 +194,11 @@ class _Making:
                     high = min(down, image.height - top)
                     yield Box(left, top, wide, high), reduced(Dimensions(wide, high), 1 << number)
 
-    def _entry(self, box: Box, size: Dimensions) -> Entry | None:
+    def _entry(self, places: Places, box: Box, size: Dimensions) -> Entry | None:
         """Return where the tile stands, after making it where it does not and should."""
         crop = crop_for(self._header, box, *size)
         inside = _unscaled(crop)
-        found = self._places.find(crop.pieces[0].level, inside) if inside else None
+        found = places.find(crop.pieces[0].level, inside) if inside else None
         sent = found.sent if found and self._as_it_is else None
         if sent and sent.kind not in self._kinds and len(self._kinds) == MOST_KINDS:
             sent = None
@@ -186,6 +242,9 @@ class _Making:
 
     def _whole(self, size: Dimensions) -> bytes:
         """Return the whole picture in this size, out of a level that is not much larger."""
+        jpeg = self._ahead.whole(size) if self._ahead else None
+        if jpeg:
+            return jpeg
         header = _seen_from(self._header, size)
         return self._rendered(header, Box(0, 0, header.width, header.height), size)
 

@@ -31,7 +31,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from iiifserver.config import PROCESSES, Config
 from iiifserver.errors import Away, BrokenSource, ConfigurationError, IiifServerError
-from iiifserver.image.broker import limit_memory
+from iiifserver.image.broker import keep_memory, limit_memory
 
 LONGEST_S = 1800
 """A decoder that runs so long runs for ever."""
@@ -126,6 +126,8 @@ def processes(config: Config) -> Workers:
     """
 
     def make(count: int) -> Executor:
+        # they load numpy before anything of ours: its threads would spin, and have nothing to do
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         return ProcessPoolExecutor(
             count,
             mp_context=multiprocessing.get_context("spawn"),
@@ -242,6 +244,7 @@ def _begin(memory_bytes: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's ^C is the publisher's to handle
     os.nice(_NICENESS)
     limit_memory(memory_bytes)
+    keep_memory()
     parent = multiprocessing.parent_process()
     if parent:
         threading.Thread(target=functools.partial(_follow, parent), daemon=True).start()

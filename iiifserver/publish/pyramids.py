@@ -68,22 +68,17 @@ class Build(_Making):
 
     def __call__(self) -> Path:
         """Return where the pyramid is, after making what is missing."""
-        from iiifserver.image.build import build  # it loads libvips
-
-        with contextlib.suppress(FileNotFoundError, BrokenSource):  # absent, or damaged since
-            self._store()
-            return self.target
-        with self.original.at_hand(self.target.parent) as own:
-            build(own.path, self.scan.leaf, own.identity, self.target, self.form)
-        self._store()
-        return self.target
-
-    def _store(self) -> None:
+        from iiifserver.image.build import Sidecar, build  # they load libvips
         from iiifserver.image.storing import store
 
         target = self.target
-        sidecar = target.with_name(sidecar_name(target.name))
-        store(target, describe_page(target), target.name, sidecar, self.form)
+        sidecar = Sidecar(target.with_name(sidecar_name(target.name)), target.name)
+        with contextlib.suppress(FileNotFoundError, BrokenSource):  # absent, or damaged since
+            store(target, describe_page(target), sidecar.identity, sidecar.target, self.form)
+            return target
+        with self.original.at_hand(target.parent) as own:
+            build(own.path, self.scan.leaf, own.identity, target, self.form, sidecar=sidecar)
+        return target
 
 
 class Store(_Making):
@@ -110,7 +105,7 @@ class Copy(_Making):
         with beside(target) as folder:
             made = folder / target.name
             self.original.copy_to(made)
-            place(made, target)
+            place((made, target))
         sidecar = target.with_name(sidecar_name(target.name))
         store(target, describe_page(target), target.name, sidecar, self.form)
         return target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -20,10 +21,13 @@ from iiifserver.config import Config
 from iiifserver.errors import BrokenSource
 from iiifserver.image import containers
 from iiifserver.image.aside import sweep_aside
-from iiifserver.image.build import build
+from iiifserver.image.build import Sidecar, build
 from iiifserver.image.containers import describe_page
+from iiifserver.image.fixity import damage
 from iiifserver.image.form import Form, needs_pyramid, pyramid_name
 from iiifserver.image.headers import Header, Level
+from iiifserver.image.plan import Box
+from iiifserver.image.stored import directories_in, read_stored
 from iiifserver.sources import identity_of
 
 SMALL = Form(tile=128)
@@ -335,6 +339,40 @@ def test_killed_at_any_moment_nothing_half_is_seen(when: str, tmp_path: Path) ->
     assert full_size(made(scan, form=Form())).size == (1500, 1400)
 
 
+def test_a_sidecar_comes_with_its_pyramid_and_is_of_the_same_pixels(tmp_path: Path) -> None:
+    source = picture(397, 593)
+    scan, target = make("png", tmp_path, source), tmp_path / "pyramids" / "p.tif"
+    sidecar = Sidecar(target.with_suffix(".tiles"), "this")
+    build(scan, 0, identity_of(scan.stat()), target, SMALL, sidecar=sidecar)
+    assert sorted(target.parent.iterdir()) == [target, sidecar.target]
+    assert damage(sidecar.target, target) is None
+    found = read_stored(sidecar.target, target, "this")
+    assert found is not None
+    levels = [source.reduce(1 << number) for number in range(4)]
+    assert [level.size for level in levels] == [(397, 593), (199, 297), (100, 149), (50, 75)]
+    for number, level in enumerate(levels):
+        for top in range(0, level.height, 128):
+            for left in range(0, level.width, 128):
+                part = level.crop(
+                    (left, top, min(left + 128, level.width), min(top + 128, level.height))
+                )
+                x, y = left << number, top << number
+                box = Box(x, y, min(128 << number, 397 - x), min(128 << number, 593 - y))
+                place = found.place(box, *part.size)
+                assert place is not None
+                assert (place.path == str(target)) == (part.size == (128, 128))
+                given = Image.open(io.BytesIO(place.read()))
+                assert difference(given.convert("L"), part.convert("L")).mean() < 6
+    for size in ((80, 120), (90, 134), (100, 149), (134, 200), (199, 297), (397, 593)):
+        place = found.place(Box(0, 0, 397, 593), *size)
+        assert place is not None
+        given = Image.open(io.BytesIO(place.read()))
+        assert difference(given, source.resize(size, Image.Resampling.LANCZOS)).mean() < 6
+    assert found.directories is not None
+    (span,) = directories_in(found.directories.read())
+    assert target.read_bytes().startswith(span[1])
+
+
 def test_what_another_process_is_at_is_not_swept(tmp_path: Path) -> None:
     working = """if True:
         import sys
@@ -364,8 +402,10 @@ import json, sys, threading
 from pathlib import Path
 from iiifserver.image.build import build
 from iiifserver.image.form import Form
+from iiifserver.image.render import rows
 from iiifserver.sources import identity_of
 
+rows._MOST_WHOLE_BYTES = 0  # as if the scan were large
 peak = 0
 stop = threading.Event()
 

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from image_sources import picture as drawn
 from PIL import Image
 
 from iiifserver.config import Config
 from iiifserver.errors import BrokenSource, Busy, NotFound, Replaced
 from iiifserver.image import making
+from iiifserver.image.headers import Header
 from iiifserver.image.job import State
 from iiifserver.image.kept import PYRAMID, SIDECAR, Kept
 from iiifserver.image.making import BuildPyramid, Contents, StoreTiles, headers_of
@@ -21,6 +23,7 @@ from iiifserver.image.masters import FOLDER, Masters
 from iiifserver.image.plan import Dimensions, Limits, make_plan
 from iiifserver.image.request import ImageRequest
 from iiifserver.image.service import Images
+from iiifserver.image.stored import read_stored
 from iiifserver.sources import Folder, Source
 
 
@@ -152,14 +155,14 @@ def test_a_scan_that_is_replaced_while_its_pyramid_is_made_gets_none_of_the_old(
 ) -> None:
     from iiifserver.image import build
 
-    verified = build._verify
+    verified = build._verified
 
-    def replaced_meanwhile(*arguments: Any) -> None:
-        verified(*arguments)
+    def replaced_meanwhile(*arguments: Any) -> Header:
         served.save(colour="red")
+        return verified(*arguments)
 
     served.look()
-    monkeypatch.setattr(build, "_verify", replaced_meanwhile)
+    monkeypatch.setattr(build, "_verified", replaced_meanwhile)
     with pytest.raises(BrokenSource, match="replaced while"):
         served.renderer.work()
     assert not list(served.kept.glob("*.tif"))
@@ -176,19 +179,31 @@ def test_a_killed_build_is_made_again_and_leaves_nothing(served: Served) -> None
     assert not left.exists()
 
 
+def edge(served: Served) -> str:
+    """Return the ETag of a tile that stands in the sidecar."""
+    images = Images(Folder(served.root), served.config, served.renderer)
+    request = ImageRequest.parse(3, "640,0,60,128", "60,", "0", "default.jpg")
+    planned = images.plan("scan.png", request)
+    assert planned.place
+    return planned.etag
+
+
 def test_a_sidecar_that_is_gone_is_made_again(served: Served) -> None:
+    drawn(700, 500).save(served.root / "scan.png")
     served.look()
     served.renderer.work()
     sidecar = served.source().stored
     assert sidecar
-    before = sidecar.read_bytes()
+    etag = edge(served)
     sidecar.unlink()
     served.now += 60
     served.look()
     (job,) = served.renderer.waiting.values()
     assert isinstance(job, StoreTiles)
     served.renderer.work()
-    assert sidecar.read_bytes() == before
+    source = served.source()
+    assert read_stored(sidecar, source.path, source.identity) is not None
+    assert edge(served) != etag  # its bytes are others than those of the first
 
 
 @pytest.mark.parametrize("name", ["small.png", "tiled.tif"])

@@ -20,8 +20,18 @@ that it was working on gets an error; the queue is bounded, and what does not fi
 
 from iiifserver.image.lossless import VARIABLE as LOSSLESS
 
-from .bounds import Bounds, limit_memory
+from .bounds import Bounds, keep_memory, limit_memory
 from .client import ADDRESS, KEY, Remote, remote
 from .keeper import running
 
-__all__ = ["ADDRESS", "KEY", "LOSSLESS", "Bounds", "Remote", "limit_memory", "remote", "running"]
+__all__ = [
+    "ADDRESS",
+    "KEY",
+    "LOSSLESS",
+    "Bounds",
+    "Remote",
+    "keep_memory",
+    "limit_memory",
+    "remote",
+    "running",
+]

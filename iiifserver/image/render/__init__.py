@@ -11,7 +11,6 @@ converted after scaling: that is fewer pixels, and the difference is below one l
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 # read once, when the library is loaded: work is divided among processes, not among threads
 os.environ.setdefault("VIPS_CONCURRENCY", "1")
@@ -20,13 +19,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import pyvips
 
 from iiifserver.errors import BrokenSource
-from iiifserver.image.headers import Header
 from iiifserver.image.job import Picture
-from iiifserver.image.plan import Box
 
-from .colour import flattened, has_srgb, in_quality, may_keep, to_srgb
+from .colour import flattened, in_quality, may_keep, to_srgb
 from .encoding import WITH_ALPHA, WITH_PROFILE, encoded
-from .reading import ReadLevel, from_samples, read_level
+from .reading import ReadLevel, from_samples, read_level, shows_srgb
 from .scaling import scaled
 from .tile import from_stored
 from .turning import TURNS, rotated, turned
@@ -55,17 +52,6 @@ def render(job: Picture, read: ReadLevel = read_level) -> bytes:
         raise BrokenSource(
             f"{job.name} cannot be made into a picture: {why}", parameter="identifier"
         ) from error
-
-
-def shows_srgb(path: Path, header: Header) -> bool:
-    """Return whether the samples of all levels are shown as they are: no profile changes them."""
-    try:
-        return not header.profile or all(
-            has_srgb(read_level(path, header, number, Box(0, 0, 1, 1)))
-            for number in range(len(header.levels))
-        )
-    except pyvips.Error as error:
-        raise BrokenSource(f"its profile cannot be read: {error}") from error
 
 
 def _render(job: Picture, read: ReadLevel) -> bytes:

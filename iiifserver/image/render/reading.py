@@ -19,7 +19,7 @@ from iiifserver.image.containers import draw_pdf_page, heic_profile, read_heic
 from iiifserver.image.headers import Header
 from iiifserver.image.plan import Box
 
-from .colour import with_profile
+from .colour import has_srgb, with_profile
 from .mosaic import read_tiles
 from .stream import streamed
 
@@ -85,6 +85,17 @@ def read_level(path: Path, header: Header, number: int, box: Box, *, reduced: bo
     if header.raw_ycbcr:
         image = image.linear(1, [0, -128, -128]).recomb(_YCBCR_TO_RGB).rint().cast("uchar")
     return image
+
+
+def shows_srgb(path: Path, header: Header) -> bool:
+    """Return whether the samples of all levels are shown as they are: no profile changes them."""
+    try:
+        return not header.profile or all(
+            has_srgb(read_level(path, header, number, Box(0, 0, 1, 1)))
+            for number in range(len(header.levels))
+        )
+    except pyvips.Error as error:
+        raise BrokenSource(f"its profile cannot be read: {error}") from error
 
 
 def _read_jp2(path: Path, header: Header, number: int, box: Box) -> Any:

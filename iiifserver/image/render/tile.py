@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
     Numbers = NDArray[np.uint8 | np.uint32]
 
-_SUBSAMPLED = {"on": "420", "off": "444"}
 _COLOURS = {1: "gray", 3: "rgb", 4: "rgbx"}
 _LUMA_FIRST = ("gray", "ycbcr")
 _NUMBERS = {1: np.uint8, 4: np.uint32}
@@ -63,8 +62,7 @@ def decoded(jpeg: bytes, *, luma: bool = False) -> Pixels:
 
 def encoded(pixels: Pixels, encoding: Encoding, *, gray: bool = False) -> bytes:
     """Return *pixels*, gray, RGB or as `decoded` returns them, as a baseline JPEG."""
-    full = encoding.jpeg_quality >= _LOWEST_FULL_QUALITY
-    subsampling = _SUBSAMPLED.get(encoding.jpeg_subsampling, "444" if full else "420")
+    subsampling = "420" if halves_chroma(encoding) else "444"
     colours = _COLOURS[pixels.shape[2]]
     jpeg: bytes = simplejpeg.encode_jpeg(
         np.ascontiguousarray(pixels),
@@ -73,6 +71,12 @@ def encoded(pixels: Pixels, encoding: Encoding, *, gray: bool = False) -> bytes:
         colorsubsampling="gray" if gray or colours == "gray" else subsampling,
     )
     return jpeg
+
+
+def halves_chroma(encoding: Encoding) -> bool:
+    """Return whether colours are kept at half of the size, across and down."""
+    auto = encoding.jpeg_quality < _LOWEST_FULL_QUALITY
+    return {"on": True, "off": False}.get(encoding.jpeg_subsampling, auto)
 
 
 def _lossless(jpeg: bytes, job: Picture) -> bytes | None:

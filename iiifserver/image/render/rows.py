@@ -1,0 +1,73 @@
+"""The pixels of a whole picture from the top to the bottom, as rows of numbers, one a pixel.
+
+A number is a byte of gray, or four bytes: red, green, blue, and one that is unused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyvips
+import simplejpeg
+
+from iiifserver.image.headers import Header
+
+from .reading import shows_srgb
+from .turning import TURNS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.uint8 | np.uint32]
+
+_KINDS = {1: np.uint8, 3: np.uint32}
+_ROWS = 16
+"""Computed at a time: with more they leave the processor's cache before they are copied."""
+_MOST_WHOLE_BYTES = 224 << 20  # 50 megapixels and their file
+_MOVES: dict[str, Callable[[Any], Any]] = {
+    "fliphor": lambda numbers: numbers[:, ::-1],
+    "flipver": lambda numbers: numbers[::-1],
+    "rot90": lambda numbers: np.rot90(numbers, -1),
+    "rot180": lambda numbers: np.rot90(numbers, 2),
+    "rot270": np.rot90,
+}
+
+
+def computed(image: Any, seen: Callable[[int], object]) -> Iterator[Numbers]:
+    """Yield *image*, of one or three bands, some rows at a time; *seen* is told the percent."""
+    kind = _KINDS[image.bands]
+    region = pyvips.Region.new(image.bandjoin(255) if image.bands == 3 else image)
+    for top in range(0, image.height, _ROWS):
+        rows = min(_ROWS, image.height - top)
+        seen(100 * top // image.height)
+        samples = np.frombuffer(region.fetch(0, top, image.width, rows), kind)
+        yield samples.reshape(rows, image.width)
+
+
+def decoded_whole(path: Path, header: Header) -> Numbers | None:
+    """Return the picture of a JPEG as it is shown: upright; in two thirds of the time.
+
+    None where that is libvips' work: other formats, profiles, what is too large to be held; and to
+    say whether a file that is damaged can be read all the same.
+    """
+    level = header.levels[0]
+    kind = _KINDS.get(header.bands)
+    if header.format != "jpeg" or kind is None or not shows_srgb(path, header):
+        return None
+    size_bytes = level.width * level.height * np.dtype(kind).itemsize
+    if size_bytes + header.decode_bytes + path.stat().st_size > _MOST_WHOLE_BYTES:
+        return None
+    try:
+        colours = "gray" if kind is np.uint8 else "rgbx"
+        samples = simplejpeg.decode_jpeg(path.read_bytes(), colours)
+    except ValueError:
+        return None
+    if samples.shape[:2] != (level.height, level.width):
+        return None
+    numbers: Numbers = samples.view(kind)[..., 0]
+    for turn in TURNS[header.orientation]:
+        numbers = _MOVES[turn](numbers)
+    return numbers

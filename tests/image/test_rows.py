@@ -1,0 +1,90 @@
+"""A JPEG that is decoded at once shows what libvips shows of it, row by row."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pyvips
+from image_sources import picture
+from PIL import Image, ImageOps
+
+from iiifserver.image.containers import describe_page
+from iiifserver.image.plan import Box
+from iiifserver.image.render import read_level
+from iiifserver.image.render.rows import computed, decoded_whole
+
+P3 = bytes(pyvips.Image.profile_load("p3"))
+SRGB = bytes(pyvips.Image.profile_load("srgb"))
+
+
+def saved(path: Path, image: Image.Image, **options: Any) -> Path:
+    image.save(path, "JPEG", quality=90, **options)
+    return path
+
+
+def samples(numbers: Any) -> Any:
+    return numbers.copy().view(np.uint8).reshape(*numbers.shape, -1)[..., :3]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_upright(orientation: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = saved(tmp_path / "p.jpg", picture(83, 61), exif=exif, subsampling=0)
+    whole = decoded_whole(path, describe_page(path))
+    with Image.open(path) as file:
+        expected = np.asarray(ImageOps.exif_transpose(file))
+    assert np.abs(samples(whole).astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 2}])
+def test_both_ways_give_the_same_pixels(mode: str, options: Any, tmp_path: Path) -> None:
+    path = saved(tmp_path / "p.jpg", picture(183, 61).convert(mode), **options)
+    header, told = describe_page(path), list[int]()
+    image = read_level(path, header, 0, Box(0, 0, 183, 61))
+    by_rows = np.vstack([*computed(image, told.append)])
+    whole = decoded_whole(path, header)
+    assert whole is not None
+    assert whole.dtype == by_rows.dtype
+    assert np.abs(samples(whole).astype(int) - samples(by_rows)).max() <= 1
+    assert told == [0, 26, 52, 78]
+
+
+def test_a_profile_that_changes_nothing_is_no_hindrance(tmp_path: Path) -> None:
+    path = saved(tmp_path / "p.jpg", picture(83, 61), icc_profile=SRGB)
+    assert decoded_whole(path, describe_page(path)) is not None
+
+
+def jpeg(image: Image.Image, **options: Any) -> bytes:
+    body = io.BytesIO()
+    image.save(body, "JPEG", **options)
+    return body.getvalue()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        jpeg(picture(83, 61), icc_profile=P3),
+        jpeg(picture(83, 61).convert("CMYK")),
+        jpeg(picture(83, 61))[:1000],
+    ],
+    ids=["profile", "cmyk", "half"],
+)
+def test_what_needs_more_is_left_to_libvips(body: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "p.jpg"
+    path.write_bytes(body)
+    assert decoded_whole(path, describe_page(path)) is None
+
+
+def test_what_is_large_is_not_held_whole(tmp_path: Path) -> None:
+    path = saved(tmp_path / "p.jpg", picture(83, 61))
+    header = describe_page(path)
+    level = replace(header.levels[0], width=8000, height=8000)
+    assert decoded_whole(path, header) is not None
+    assert decoded_whole(path, replace(header, levels=(level,))) is None
