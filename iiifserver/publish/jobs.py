@@ -39,6 +39,7 @@ _AHEAD = 2  # jobs handed over for each worker: one in work, one waiting
 _TRIES = 3
 _LOOK_EVERY_S = 5.0
 _NICENESS = 5
+_LOADED = ("iiifserver.image.build", "iiifserver.publish.pyramids")
 _DIED = "the process that read it died: it is damaged, or takes more memory or time than is allowed"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
@@ -126,16 +127,29 @@ def processes(config: Config) -> Workers:
     """
 
     def make(count: int) -> Executor:
-        # they load numpy before anything of ours: its threads would spin, and have nothing to do
+        # numpy's threads would spin while it is loaded, and have nothing to do
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         return ProcessPoolExecutor(
             count,
-            mp_context=multiprocessing.get_context("spawn"),
+            mp_context=_context(),
             initializer=_begin,
-            initargs=(config.render_memory_mib << 20,),
+            initargs=(config.render_memory_mib << 20, dict(os.environ)),
         )
 
     return Workers(cores() + 1, make)
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """Return what starts processes: copies of one that has loaded what pyramids need, and no more.
+
+    To load it takes as long as a pyramid of a small scan, in each process and each that replaces
+    one that died.
+    """
+    if sys.platform != "linux":  # elsewhere copies of what has loaded so much may crash
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*_LOADED])
+    return context
 
 
 def cores() -> int:
@@ -239,8 +253,9 @@ def _explained(error: Exception) -> IiifServerError:
     return BrokenSource(_DIED)
 
 
-def _begin(memory_bytes: int) -> None:
+def _begin(memory_bytes: int, environment: dict[str, str]) -> None:
     """Prepare a worker: bounded, polite, and gone when the publisher is."""
+    os.environ.update(environment)  # of now, not of when the first one was started
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's ^C is the publisher's to handle
     os.nice(_NICENESS)
     limit_memory(memory_bytes)
