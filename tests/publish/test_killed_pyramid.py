@@ -12,20 +12,21 @@ from image_sources import picture
 # Each try is a fork: what it does to files is counted, and at number so and so it dies.
 MOMENTS = """
 import json, os, signal, sys
+from functools import partial
 from pathlib import Path
 from iiifserver.image import build
 from iiifserver.image.aside import sweep_aside
 from iiifserver.image.containers import describe_page
 from iiifserver.image.fixity import damage
 from iiifserver.image.form import Form
+from iiifserver.image.original import Original
 from iiifserver.image.stored import read_stored
 from iiifserver.publish.pyramids import Build, Wanted
-from iiifserver.sources import identity_of
 
 scan, root = Path(sys.argv[1]), Path(sys.argv[2])
 
 def tried(target, last):
-    wanted = Wanted(scan.name, scan, 0, identity_of(scan.stat()))
+    wanted = Wanted(scan.name, Original.of(scan))
     left = [last]
     def hear(event, arguments):
         if event in FILES and any(str(root) in str(each) for each in arguments):
@@ -45,7 +46,7 @@ def whole(target):
         assert describe_page(target).tile_size == (128, 128)
     if tiles.exists():
         assert read_stored(tiles, target, target.name) is not None
-        assert damage(tiles, target) is None
+        assert damage(str(tiles), str(target), partial(open, mode="rb")) is None
     return [path.name for path in (target, tiles) if path.exists()]
 
 FILES = ("open", "os.mkdir", "os.chmod", "os.rename", "shutil.rmtree", "os.remove", "os.rmdir")
