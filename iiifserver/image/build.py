@@ -115,7 +115,8 @@ def _rows(
     parts = (
         flattened(to_srgb(part), form.background) for part in _parts(scan, leaf, header, threads)
     )
-    yield from computed(_pixels(parts, header, folder, seen), seen)
+    pixels = _pixels(parts, header, folder, seen)
+    yield from computed(pixels, seen, turned=header.orientation != 1)
 
 
 def _pixels(parts: Iterator[Any], header: Header, folder: Path, seen: Seen) -> Any:
