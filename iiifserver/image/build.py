@@ -30,7 +30,7 @@ from .places import Places, Sent
 from .plan import Box, Dimensions
 from .render import TURNS, flattened, from_samples, read_level, to_srgb
 from .render.cutting import Cutter
-from .render.rows import computed, decoded_whole
+from .render.rows import computed, decoded_whole, read_ahead
 from .render.tile import decoded, halves_chroma
 from .stored import Entry
 from .storing import MOST_MADE, Ahead, blobs_in, write_sidecar
@@ -68,7 +68,7 @@ def build(
     """Make the pyramid of picture *leaf* of *scan* at *target*, whole or not at all.
 
     Then, beside it and out of the same pixels, its *sidecar*. *seen* is told how many percent are
-    done, where there is something to tell. A JPEG 2000 is decoded by so many *threads*.
+    done, where there is something to tell. It is made by so many *threads* where that is possible.
 
     Raises:
         BrokenSource: the scan cannot be decoded, or is not in *state* (see `identity_of`) any more.
@@ -107,8 +107,12 @@ def _is_in(state: str, scan: Path) -> bool:
 def _rows(
     scan: Path, leaf: int, header: Header, folder: Path, form: Form, seen: Seen, threads: int
 ) -> Iterator[Any]:
-    """Yield the picture as it is shown, 8-bit gray or sRGB: see `render.rows`."""
-    whole = decoded_whole(scan, header)
+    """Yield the picture as it is shown, 8-bit gray or sRGB: see `render.rows`.
+
+    With several threads it is decoded while it is encoded: that takes less time, and more work.
+    """
+    alone = threads == 1
+    whole = decoded_whole(scan, header) if alone or header.orientation != 1 else None
     if whole is not None:
         yield whole
         return
@@ -116,7 +120,8 @@ def _rows(
         flattened(to_srgb(part), form.background) for part in _parts(scan, leaf, header, threads)
     )
     pixels = _pixels(parts, header, folder, seen)
-    yield from computed(pixels, seen, turned=header.orientation != 1)
+    rows = computed(pixels, seen, turned=header.orientation != 1)
+    yield from rows if alone else read_ahead(rows)
 
 
 def _pixels(parts: Iterator[Any], header: Header, folder: Path, seen: Seen) -> Any:

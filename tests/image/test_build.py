@@ -35,10 +35,10 @@ SMALL = Form(tile=128)
 P3 = bytes(pyvips.Image.profile_load("p3"))
 
 
-def made(scan: Path, leaf: int = 0, form: Form = SMALL) -> Path:
+def made(scan: Path, leaf: int = 0, form: Form = SMALL, threads: int = 1) -> Path:
     """Return the pyramid of a scan, which is also the only thing in its folder."""
     target = scan.parent / "pyramids" / "p.tif"
-    build(scan, leaf, identity_of(scan.stat()), target, form)
+    build(scan, leaf, identity_of(scan.stat()), target, form, threads=threads)
     assert list(target.parent.iterdir()) == [target]
     return target
 
@@ -67,6 +67,16 @@ def test_a_pyramid_shows_what_its_scan_shows(kind: str, tmp_path: Path) -> None:
     # colours of thin strokes are lost to JPEG, their light is not
     assert difference(given.convert("L"), expected.convert("L")).mean() < 5.5
     assert difference(given.reduce(8), expected.reduce(8)).mean() < 2.5
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff-orientation-6", "jpeg-baseline-420"])
+def test_threads_change_nothing(kind: str, tmp_path: Path) -> None:
+    scan = make(kind, tmp_path, picture(397, 293))
+    alone, together = (
+        np.asarray(full_size(made(scan, threads=threads))).astype(int) for threads in (1, 2)
+    )
+    # another decoder may round otherwise
+    assert np.abs(alone - together).mean() < 0.5
 
 
 def test_a_pyramid_is_tiles_of_jpeg_at_every_half(tmp_path: Path) -> None:
@@ -269,12 +279,13 @@ def halved(scan: Path) -> bytes:
     return body[: len(body) // 2]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("kind", ["jpeg-baseline-420", "tiff-tiled-jpeg", "png", "jp2-lossless"])
-def test_half_a_scan_gives_no_pyramid(kind: str, tmp_path: Path) -> None:
+def test_half_a_scan_gives_no_pyramid(kind: str, threads: int, tmp_path: Path) -> None:
     scan = make(kind, tmp_path, picture(397, 593))
     scan.write_bytes(halved(scan))
     with pytest.raises(BrokenSource) as caught:
-        made(scan)
+        made(scan, threads=threads)
     assert list((tmp_path / "pyramids").glob("*")) == []
     assert str(tmp_path) not in str(caught.value)
 

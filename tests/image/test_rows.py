@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,33 @@ def test_both_ways_give_the_same_pixels(
     assert whole.dtype == by_rows.dtype
     assert np.abs(samples(whole).astype(int) - samples(by_rows)).max() <= 1
     assert told == [0, 26, 52, 78]
+
+
+def test_what_is_computed_ahead_comes_in_its_order_and_so_does_an_error() -> None:
+    def pieces(count: int, then: type[Exception] | None = None) -> Iterator[Any]:
+        for number in range(count):
+            yield np.full((1, 1), number)
+        if then:
+            raise then
+
+    assert [piece.item() for piece in rows.read_ahead(pieces(1000))] == list(range(1000))
+    assert list(rows.read_ahead(pieces(0))) == []
+    with pytest.raises(KeyError):
+        list(rows.read_ahead(pieces(500, KeyError)))
+
+
+def test_only_so_much_is_computed_ahead_and_nothing_after_the_end() -> None:
+    begun = []
+
+    def pieces() -> Iterator[Any]:
+        for number in range(100_000):
+            begun.append(number)
+            yield np.zeros((1, 1))
+
+    ahead = rows.read_ahead(pieces())
+    next(ahead)
+    ahead.close()
+    assert 0 < len(begun) < 1000
 
 
 def test_a_profile_that_changes_nothing_is_no_hindrance(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from .tile import encoded
 if TYPE_CHECKING:
     from .rows import Numbers
 
+_HALVED_ROWS = 64  # at a time; an even number
 _LONGEST_KEPT = 2048  # side of the levels of which small pictures are made
 _LARGER = 1.25  # how much larger a level is at least than what is made of it
 _BLOCK = 16  # what JPEG codes together, chroma subsampled
@@ -85,6 +86,7 @@ class _Band:
         self._below = below
         self._held: Numbers | None = None
         self._filled = 0
+        self._halved = 0
         self._row = 0
 
     def kept(self) -> Numbers | None:
@@ -98,19 +100,29 @@ class _Band:
         while len(rows):
             wanted = min(self._tile, self._size.height - self._row * self._tile)
             if not self._filled and len(rows) >= wanted:
-                whole, rows = rows[:wanted], rows[wanted:]
+                band, rows = np.ascontiguousarray(rows[:wanted]), rows[wanted:]
+                self._filled = wanted
             else:
                 if self._held is None:
                     self._held = np.empty((self._tile, self._size.width), rows.dtype)
                 count = min(wanted - self._filled, len(rows))
                 self._held[self._filled : self._filled + count] = rows[:count]
-                rows = rows[count:]
+                band, rows = self._held[:wanted], rows[count:]
                 self._filled += count
-                if self._filled < wanted:
-                    return
-                self._filled, whole = 0, self._held[:wanted]
-            yield from self._cut(np.ascontiguousarray(whole))
-            self._row += 1
+            yield from self._pass_on(band)
+            if self._filled == wanted:
+                yield from self._cut(band)
+                self._filled = self._halved = 0
+                self._row += 1
+
+    def _pass_on(self, band: Numbers) -> Iterator[Tile]:
+        """Give the level below what can be halved by now: as long as the processor has it."""
+        while self._below and self._halved < self._filled:
+            end = min(self._halved + _HALVED_ROWS, self._filled)
+            if end < self._halved + _HALVED_ROWS and end < len(band):
+                return
+            part, self._halved = band[self._halved : end], end
+            yield from self._below.take(_halved(part))
 
     def _cut(self, rows: Numbers) -> Iterator[Tile]:
         room = np.empty(self._tile**2, rows.dtype)  # the same for all: new memory costs more
@@ -128,8 +140,6 @@ class _Band:
             yield Tile(self._number, first + column, self._encoded(cell), shown)
         if max(self._size) <= _LONGEST_KEPT:
             self._kept.append(rows.copy())
-        if self._below:
-            yield from self._below.take(_halved(rows))
 
     def _encoded(self, numbers: Numbers) -> bytes:
         return encoded(_samples(numbers), self._encoding)

@@ -5,7 +5,10 @@ A number is a byte of gray, or four bytes: red, green, blue, and one that is unu
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +29,8 @@ if TYPE_CHECKING:
 _KINDS = {1: np.uint8, 3: np.uint32}
 _PIECE_BYTES = 96 << 10
 """Computed at a time: more leaves the processor's cache, and is memory that the system clears."""
-_TURNED_ROWS = 64  # of a picture that lies on its side: with each, all of it is passed through
+_TURNED_ROWS = 64  # of a picture that lies on its side: with each piece, all is passed through
+_BATCH, _AHEAD = 16, 16  # pieces that are handed over together, and such batches: 24 MiB
 _MOST_WHOLE_BYTES = 224 << 20  # 50 megapixels and their file
 _MOVES: dict[str, Callable[[Any], Any]] = {
     "fliphor": lambda numbers: numbers[:, ::-1],
@@ -49,6 +53,19 @@ def computed(
         rows = min(most, height - top)
         seen(100 * top // height)
         yield np.frombuffer(region.fetch(0, top, width, rows), kind).reshape(rows, width)
+
+
+def read_ahead(pieces: Iterator[Numbers]) -> Iterator[Numbers]:
+    """Yield *pieces*, computed in a thread of their own while those before are worked on."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = deque(thread.submit(_batch, pieces) for _ in range(_AHEAD))
+        while batch := coming.popleft().result():
+            coming.append(thread.submit(_batch, pieces))
+            yield from batch
+
+
+def _batch(pieces: Iterator[Numbers]) -> list[Numbers]:
+    return list(islice(pieces, _BATCH))
 
 
 def decoded_whole(path: Path, header: Header) -> Numbers | None:
