@@ -158,7 +158,7 @@ def worker(listening: socket.socket, ready: Callable[[], None]) -> None:
     """Serve on a socket until told to end, in a web worker that we started."""
     from .web import application
     from .web.lanes import Lanes
-    from .web.wire import Wire
+    from .web.wire import Wire, new_loop
 
     folder = os.environ.get(watchdog.FOLDER)
     pulse = watchdog.Pulse(Path(folder)) if folder else None
@@ -167,11 +167,12 @@ def worker(listening: socket.socket, ready: Callable[[], None]) -> None:
     except IiifServerError as error:
         print(f"iiifserver: a worker cannot start: {error}", file=sys.stderr, flush=True)
         sys.exit(2)
-    lanes = Lanes(door, int(os.environ[THREADS]))
+    loop, threads = new_loop(), int(os.environ[THREADS])
+    lanes = Lanes(door, threads, broker.caller(os.environ, loop, threads))
     if pulse:
         pulse.progress = lambda: watchdog.Progress(lanes.begun, lanes.done)
-    wire = Wire(lanes, int(os.environ[CONNECTIONS]))
-    wire.loop.add_signal_handler(signal.SIGTERM, wire.leave)
+    wire = Wire(lanes, loop, int(os.environ[CONNECTIONS]))
+    loop.add_signal_handler(signal.SIGTERM, wire.leave)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     gc.collect()
     gc.freeze()  # what is there now stays: it need not be looked through again

@@ -8,6 +8,7 @@ anew. What stands ready is answered as a `Place`; other pixels are made elsewher
 from __future__ import annotations
 
 import hashlib
+import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
@@ -177,6 +178,20 @@ class Images:
         """Return the picture's bytes if it was made before, None as `cache.Reader.find` does."""
         return self._reader.find(planned.image.source.identifier, planned.etag, most_bytes)
 
+    def making(self, planned: Planned) -> Picture | None:
+        """Return the job that makes a picture of a stored tile here, which `answer` would run.
+
+        None where it is of something else, or was made before: then there is more to see to.
+        """
+        image = planned.image
+        if isinstance(image.source, FarSource) or self._tile(planned) is None:
+            return None
+        picture = self._picture(planned)
+        if picture.keep and os.path.exists(picture.keep):  # noqa: PTH110 - often asked
+            return None
+        self._counters.event("made")
+        return picture
+
     def answer(self, planned: Planned) -> Answer:
         """Return the picture, where it stands ready or made just now.
 
@@ -308,9 +323,21 @@ class Images:
                     name, path, header, plan, encoding, "", keep, here, lossless, copy_of
                 )
                 return self._renderer.render(picture)
-        identity = "" if source.lasting else source.identity
-        picture = Picture(name, source.path, header, plan, encoding, identity, keep, tile, lossless)
-        return self._renderer.render(picture)
+        return self._renderer.render(self._picture(planned))
+
+    def _picture(self, planned: Planned) -> Picture:
+        image, source = planned.image, planned.image.source
+        return Picture(
+            source.identifier,
+            source.path,
+            image.header,
+            planned.plan,
+            self._encoding,
+            "" if source.lasting else source.identity,
+            self._derived.path(source.identifier, planned.etag),
+            self._tile(planned),
+            self._lossless,
+        )
 
 
 @lru_cache(_MOST_PLANS)

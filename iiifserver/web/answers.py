@@ -10,6 +10,7 @@ Image API 2.1: https://iiif.io/api/image/2.1/
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,10 +23,11 @@ from werkzeug.http import parse_etags
 from iiifserver.cache import Memory
 from iiifserver.errors import Busy, Replaced
 from iiifserver.image.info import CONTEXT, PROFILE, Description, info
+from iiifserver.image.job import Picture
 from iiifserver.image.request import ImageRequest, OutputFormat, Version
 from iiifserver.image.service import Image, Images, Planned
 from iiifserver.metrics import Counters, at_once_cell
-from iiifserver.opened import Ready
+from iiifserver.opened import OpenFile, Ready
 from iiifserver.sources import Place
 from iiifserver.urls import Urls, encode_identifier
 
@@ -97,6 +99,13 @@ class Prepared:
     """Length of the picture, all its headers, and these once more as they are written."""
 
 
+class Making(NamedTuple):
+    """A picture that can be made: what to have run, and for what."""
+
+    job: Picture
+    prepared: Prepared
+
+
 def written(headers: Iterable[Header]) -> bytes:
     """Return *headers* as HTTP/1.1 writes them, a line each.
 
@@ -150,8 +159,11 @@ class Answers:
         image = prepared.planned.image
         return prepared.urls is urls and self._images.known(image.source.identifier) is image
 
-    def at_once(self, environ: Environ, prepared: Prepared) -> Answer | None:
-        """Return the answer to GET if nothing has to be made or waited for, else None."""
+    def at_once(self, environ: Environ, prepared: Prepared) -> Answer | Making | None:
+        """Return the answer to GET if nothing has to be made or waited for.
+
+        Else what makes it of a stored tile, if that is what it takes; else None.
+        """
         planned = prepared.planned
         if _unchanged(environ, planned.etag):
             self._cells[_UNCHANGED] += 1
@@ -169,8 +181,25 @@ class Answers:
             self._images.forget(planned.image.source.identifier)
             return None
         if body is None:
-            return None
+            job = self._images.making(planned) if place is None else None
+            return Making(job, prepared) if job else None
         self._cells[_KEPT if place is None else _STORED] += 1
+        return self._found(environ, prepared, body)
+
+    def made(self, environ: Environ, making: Making, made: Place | bytes) -> Answer:
+        """Return the answer to GET when the job of *making* has made a picture.
+
+        Raises:
+            OSError: it was deleted since.
+        """
+        if isinstance(made, Place):
+            file = OpenFile(os.open(made.path, os.O_RDONLY))
+            ready = Ready(file, made.offset, made.length, made.prefix)
+            return self._found(environ, making.prepared, ready)
+        return self._found(environ, making.prepared, made)
+
+    def _found(self, environ: Environ, prepared: Prepared, body: Ready | bytes) -> Answer:
+        planned = prepared.planned
         pieces, ready = ([], body) if isinstance(body, Ready) else ([body], None)
         length = ready.size_bytes if ready else len(body)
         if environ.get("QUERY_STRING"):  # it may ask for another name

@@ -1,9 +1,9 @@
 """How requests are answered: what stands ready at once, all others in threads.
 
 A request occupies the thread that answers it until it ends. So tiles are answered by the thread
-that has read the request (`wire.py`), which waits for nothing, neither a picture nor a disk nor a
-client. All others come from a pool that has more threads
-than may wait for pictures: pages and documents go on, too.
+that has read the request (`wire/`), which waits for nothing, neither a picture nor a disk nor a
+client: it has pictures made of stored tiles, and goes on meanwhile. All others come from a pool
+that has more threads than may wait for pictures: pages and documents go on, too.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any, Protocol
 
 from iiifserver.errors import Busy, RequestError
+from iiifserver.image.broker import Caller
+from iiifserver.logs import request_id
 from iiifserver.opened import Ready
+from iiifserver.sources import Place
 
 from . import problems
-from .answers import OPEN
+from .answers import OPEN, Answer, Making
 from .bodies import LARGE_BYTES
+from .log import NAME
 from .tiles import REFUSED, Door
 
 _RETRY_AFTER_S = 10
@@ -55,12 +60,16 @@ class Client(Protocol):
 
 
 class Lanes:
-    """Answers requests through *door*, with *threads* for what it does not answer at once."""
+    """Answers requests through *door*, with *threads* for what it does not answer at once.
 
-    def __init__(self, door: Door, threads: int) -> None:
+    *caller* has pictures made; without it threads wait for them.
+    """
+
+    def __init__(self, door: Door, threads: int, caller: Caller | None = None) -> None:
         self.begun = self.done = 0
         """Requests that were taken, and answered at once or passed on: by one thread."""
         self._door = door
+        self._caller = caller
         self._pool = ThreadPoolExecutor(threads, "answering")
         # who reads slowly, or not at all, keeps a thread: never all of them
         self._large = threading.BoundedSemaphore(max(threads // 2, 1))
@@ -80,16 +89,50 @@ class Lanes:
         self.begun += 1
         try:
             answer = self._door.at_once(request)
-            if answer is None:
-                self._pool.submit(self._answer, client, {**self._environ, **request})
-                return
-            status, headers, body, written, ready = answer
-            if ready is None:
-                client.response_bytes(status, headers, b"".join(body), written)
+            if isinstance(answer, Answer):
+                self._give(client, answer)
+            elif answer is None or self._caller is None:
+                self._leave_to_others(client, request)
             else:
-                client.response_ready(status, headers, ready, written)
+                self._have_made(client, request, answer, self._caller)
         finally:
             self.done += 1
+
+    def _give(self, client: Client, answer: Answer) -> None:
+        status, headers, body, written, ready = answer
+        if ready is None:
+            client.response_bytes(status, headers, b"".join(body), written)
+        else:
+            client.response_ready(status, headers, ready, written)
+
+    def _leave_to_others(self, client: Client, request: Mapping[str, Any]) -> None:
+        self._pool.submit(self._answer, client, {**self._environ, **request})
+
+    def _have_made(
+        self, client: Client, request: Mapping[str, Any], making: Making, caller: Caller
+    ) -> None:
+        started_s = time.perf_counter()
+        environ = {**request, NAME: self._door.name(request)}
+
+        def made(what: Place | bytes | RequestError) -> None:
+            if isinstance(what, Busy):
+                self.refuse(client, environ, what)
+            elif isinstance(what, RequestError):
+                self._leave_to_others(client, environ)  # who know what may be done about it
+            else:
+                taken_s = time.perf_counter() - started_s
+                try:
+                    answer = self._door.made(environ, making, what, taken_s)
+                except OSError:  # it was purged this moment
+                    self._leave_to_others(client, environ)
+                else:
+                    self._give(client, answer)
+
+        before = request_id.set(environ[NAME])
+        try:
+            caller.render(making.job, made)
+        finally:
+            request_id.reset(before)
 
     def refuse(self, client: Client, request: Mapping[str, Any], why: RequestError) -> None:
         """Answer *request*, which cannot be read, with *why*."""

@@ -18,13 +18,14 @@ from iiifserver.cache import Memory
 from iiifserver.errors import NotFound, RequestError
 from iiifserver.image.request import ImageRequest, Version
 from iiifserver.metrics import Counters, bytes_cell, request_cell
+from iiifserver.sources import Place
 from iiifserver.urls import INFO, Urls, split_image_path
 
 from . import problems
 from .addresses import WSGI, stripped
-from .answers import OPEN, Answer, Answers, Prepared
-from .log import AccessLog
-from .watch import DOOR, KIND, Watch
+from .answers import OPEN, Answer, Answers, Making, Prepared
+from .log import NAME, AccessLog, Names
+from .watch import DOOR, HEADER, KIND, Watch
 
 REFUSED = "iiifserver.refused"
 """Key of a WSGI environment: the error with which a request is answered that cannot be read."""
@@ -66,7 +67,9 @@ class Door:
         self._urls = urls
         self._prefix = urlsplit(base_url).path
         self._log = log
+        self._counters = counters
         self._cells = counters.cells
+        self._names = log.names if log else Names()
         self._prepared: Memory[str, Prepared] = Memory(_MOST_PREPARED)
         self._flask = app
         self.app: WSGI = Watch(self._made_or_other, log, counters)
@@ -77,13 +80,13 @@ class Door:
     ) -> Iterable[bytes]:
         """Answer a request, as WSGI says."""
         answer = self.at_once(environ)
-        if answer is None:
+        if answer is None or isinstance(answer, Making):
             return self.app(environ, start_response)
         start_response(_STATUS[answer.status], answer.headers)
         return [answer.ready.read()] if answer.ready else answer.body
 
-    def at_once(self, environ: Mapping[str, Any]) -> Answer | None:
-        """Return what is ready to be sent; None where *app* sees to it."""
+    def at_once(self, environ: Mapping[str, Any]) -> Answer | Making | None:
+        """Return what is ready to be sent, or what makes it; None where *app* sees to it."""
         started_s = self._log.now() if self._log else 0.0
         if environ["REQUEST_METHOD"] != "GET":
             return None
@@ -93,7 +96,7 @@ class Door:
             is_picture, answer = True, self._answers.at_once(environ, prepared)
         else:
             is_picture, answer = self._looked_up(environ, urls)
-        if answer is not None:
+        if isinstance(answer, Answer):
             ready = answer.ready
             length = ready.size_bytes if ready else sum(map(len, answer.body))
             self._cells[_CELLS[answer.status, is_picture]] += 1
@@ -102,7 +105,30 @@ class Door:
                 self._log.record(environ, answer.status, length, started_s, "tiles")
         return answer
 
-    def _looked_up(self, environ: Mapping[str, Any], urls: Urls) -> tuple[bool, Answer | None]:
+    def name(self, environ: Mapping[str, Any]) -> str:
+        """Return what a request is called in the log."""
+        return self._names.of(environ)
+
+    def made(
+        self, environ: Mapping[str, Any], making: Making, made: Place | bytes, taken_s: float
+    ) -> Answer:
+        """Return the answer when a picture was made, in *taken_s*; *environ* has its name.
+
+        Raises:
+            OSError: as `Answers.made` does.
+        """
+        answer = self._answers.made(environ, making, made)
+        headers = [*answer.headers, (HEADER, environ[NAME])]
+        answer = answer._replace(headers=headers, written=b"")
+        length = answer.ready.size_bytes if answer.ready else sum(map(len, answer.body))
+        self._counters.request("picture", "made", answer.status, length, taken_s)
+        if self._log:
+            self._log.record(environ, answer.status, length, self._log.now() - taken_s, "made")
+        return answer
+
+    def _looked_up(
+        self, environ: Mapping[str, Any], urls: Urls
+    ) -> tuple[bool, Answer | Making | None]:
         """Return whether a picture was asked, and the answer; what is prepared for it is kept."""
         try:
             asked = self._asked(environ)

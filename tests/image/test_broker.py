@@ -21,6 +21,7 @@ from broker_jobs import Answer, Devour, Die, Hang, Large, Refuse, Until
 from iiifserver.cache import Directory
 from iiifserver.errors import BadRequest, BrokenSource, Busy, RequestError, TookTooLong
 from iiifserver.image.broker import KEY, Bounds, Remote, remote, running
+from iiifserver.image.broker.client import Terms
 from iiifserver.image.broker.pool import Pool
 from iiifserver.image.job import bytes_of
 from iiifserver.sources import Place
@@ -253,12 +254,12 @@ def test_a_broker_lets_in_who_comes_late() -> None:
 
 
 def test_where_no_broker_is_nobody_is_told(tmp_path: Path) -> None:
-    client = Remote(str(tmp_path / "none"), b"", 1.0, 1.0)
+    client = Remote(Terms(str(tmp_path / "none"), b"", 1.0, 1.0))
     assert not client.drain(1.0)
 
 
 def test_where_no_broker_is_the_answer_is_busy(tmp_path: Path) -> None:
-    nobody = Remote(str(tmp_path / "nobody"), bytes(32), 1, 1)
+    nobody = Remote(Terms(str(tmp_path / "nobody"), bytes(32), 1, 1))
     for ask in (lambda: nobody.render(Answer()), lambda: nobody.begin(Answer()), nobody.state):
         with pytest.raises(Busy, match="restarted") as caught:
             ask()
@@ -270,7 +271,7 @@ def test_a_broker_that_does_not_answer_is_not_waited_for_for_ever(tmp_path: Path
     with socket.socket(socket.AF_UNIX) as mute:
         mute.bind(address)
         mute.listen()
-        waits = Remote(address, bytes(32), 0.0, 0.0, grace_s=0.05)
+        waits = Remote(Terms(address, bytes(32), 0.0, 0.0, grace_s=0.05))
         with pytest.raises(Busy, match="in time"):
             waits.render(Answer())
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from iiifserver.errors import BadRequest
+from iiifserver.errors import BadRequest, BrokenSource, Busy
+from iiifserver.logs import request_id
 from iiifserver.opened import OpenFile, Ready
-from iiifserver.web.answers import Answer
+from iiifserver.web.answers import Answer, Making
 from iiifserver.web.bodies import LARGE_BYTES
 from iiifserver.web.lanes import Lanes
+from iiifserver.web.log import NAME
 from iiifserver.web.tiles import REFUSED
 
 
@@ -100,6 +102,81 @@ def test_what_stands_ready_is_answered_while_all_threads_wait(lanes_of: Any) -> 
 
 def test_bytes_of_a_file_are_passed_on_unread(lanes_of: Any) -> None:
     assert ask(lanes_of(lambda *_: []), "/file").answer == (200, [], b"Two lanes")
+
+
+class Caller:
+    """Has pictures made when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, Any, str]] = []
+
+    def render(self, job: Any, done: Any) -> None:
+        self.asked.append((job, done, request_id.get()))
+
+
+class Studio(Door):
+    """Has everything made."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]], gone: bool = False) -> None:
+        super().__init__(app)
+        self.gone = gone
+
+    def at_once(self, environ: Any) -> Any:
+        return Making(f"job for {environ['PATH_INFO']}", None)  # type: ignore[arg-type]
+
+    def name(self, _: Any) -> str:
+        return "seven"
+
+    def made(self, environ: Any, making: Making, made: Any, taken_s: float) -> Answer:
+        if self.gone:
+            raise FileNotFoundError
+        assert taken_s >= 0
+        return Answer(200, [("Name", environ[NAME])], [made])
+
+
+def other(environ: Any, start_response: Any) -> list[bytes]:
+    start_response("200 OK", [])
+    return [b"refused" if REFUSED in environ else b"by others", environ[NAME].encode()]
+
+
+def test_while_a_picture_is_made_nobody_waits() -> None:
+    caller = Caller()
+    lanes = Lanes(Studio(other), 1, caller)  # type: ignore[arg-type]
+    client = ask(lanes, "/a")
+    assert (lanes.begun, lanes.done) == (1, 1)
+    assert not client.done.is_set()
+    ((job, done, name),) = caller.asked
+    assert (job, name, request_id.get()) == ("job for /a", "seven", "")
+    done(b"picture")
+    assert client.answer == (200, [("Name", "seven")], b"picture")
+    assert client.thread == threading.current_thread().name
+
+
+@pytest.mark.parametrize(
+    ("what", "gone", "answer"),
+    [
+        (Busy("full"), False, b"refusedseven"),
+        (BrokenSource("bad"), False, b"by othersseven"),
+        (b"picture", True, b"by othersseven"),
+    ],
+)
+def test_what_cannot_be_made_is_for_others_to_answer(what: Any, gone: bool, answer: bytes) -> None:
+    caller = Caller()
+    lanes = Lanes(Studio(other, gone), 1, caller)  # type: ignore[arg-type]
+    client = ask(lanes, "/a")
+    caller.asked[0][1](what)
+    assert client.done.wait(30)
+    assert client.answer == (200, [], answer)
+
+
+def test_without_a_caller_threads_wait_for_pictures() -> None:
+    def app(_: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b"made by a thread"]
+
+    client = ask(Lanes(Studio(app), 1), "/a")  # type: ignore[arg-type]
+    assert client.done.wait(30)
+    assert client.answer[2] == b"made by a thread"
 
 
 def test_what_cannot_be_read_is_answered_by_the_application(lanes_of: Any) -> None:

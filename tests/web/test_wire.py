@@ -17,7 +17,7 @@ import pytest
 
 from iiifserver.errors import RequestError
 from iiifserver.opened import OpenFile, Ready
-from iiifserver.web.wire import Connection, Wire
+from iiifserver.web.wire import Connection, Wire, new_loop
 from iiifserver.web.wire import connection as wires
 
 Answer = Callable[[Connection, dict[str, Any]], None]
@@ -52,7 +52,7 @@ class Server:
 
     def __init__(self, most: int = 100) -> None:
         self.lanes = Lanes()
-        self.wire = Wire(self.lanes, most)
+        self.wire = Wire(self.lanes, new_loop(), most)
         listening = socket.create_server(("127.0.0.1", 0))
         self.port = listening.getsockname()[1]
         ready = threading.Event()

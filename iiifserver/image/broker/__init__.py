@@ -13,7 +13,7 @@ that it was working on gets an error; the queue is bounded, and what does not fi
     process     one render process, as the broker sees it
     desk        the broker: admission, one computation for equal jobs, dispatch
     door        the broker's socket, and its life
-    client      the broker as a web worker sees it
+    client      the broker as a web worker's thread sees it; `caller`, as its event loop does
     keeper      keeps a broker process alive for as long as a server runs
     pool        a broker within this process, for commands
 """
@@ -21,6 +21,7 @@ that it was working on gets an error; the queue is bounded, and what does not fi
 from iiifserver.image.lossless import VARIABLE as LOSSLESS
 
 from .bounds import Bounds, keep_memory, limit_memory
+from .caller import Caller, caller
 from .client import ADDRESS, KEY, Remote, remote
 from .keeper import running
 
@@ -29,7 +30,9 @@ __all__ = [
     "KEY",
     "LOSSLESS",
     "Bounds",
+    "Caller",
     "Remote",
+    "caller",
     "keep_memory",
     "limit_memory",
     "remote",

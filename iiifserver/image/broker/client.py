@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from iiifserver.errors import Busy
 from iiifserver.image.job import Job, State
@@ -22,40 +23,44 @@ _RESTART_S = 2
 _LOST = (EOFError, OSError)
 
 
-class Remote:
-    """The broker at *address*; any number of threads may ask it, and each waits a bounded time.
+class Terms(NamedTuple):
+    """Where a broker is, the key to it, and how long it takes at most.
 
     A job is begun within *patience_s* or refused, and then takes *timeout_s* at most; the broker
     gets *grace_s* more to say so.
     """
 
-    def __init__(
-        self,
-        address: str,
-        key: bytes,
-        patience_s: float,
-        timeout_s: float,
-        grace_s: float = 5.0,
-    ) -> None:
-        self._address = address
-        self._key = key
-        self._patience_s = patience_s
-        self._grace_s = grace_s
-        self._longest_s = patience_s + timeout_s + grace_s
+    address: str
+    key: bytes
+    patience_s: float
+    timeout_s: float
+    grace_s: float = 5.0
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds until an answer, or there is none."""
+        return self.patience_s + self.timeout_s + self.grace_s
+
+
+class Remote:
+    """The broker of *terms*; any number of threads may ask it, and each waits a bounded time."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
         self._idle: list[socket.socket] = []  # as many as threads ever asked at one time
 
     def render(self, job: Job) -> Place | bytes:
         """Return the job's result; see `image.job.Renderer`."""
-        start_by = time.monotonic() + self._patience_s
-        return picture_of(*self._ask(*ask_for("render", job, start_by), self._longest_s))
+        start_by = time.monotonic() + self._terms.patience_s
+        return picture_of(*self._ask(*ask_for("render", job, start_by), self._terms.longest_s))
 
     def begin(self, job: Job) -> bool:
         """Have the job run some time; see `image.job.Renderer`."""
-        return bool(result_of(*self._ask(*ask_for("begin", job, 0.0), self._grace_s)))
+        return bool(result_of(*self._ask(*ask_for("begin", job, 0.0), self._terms.grace_s)))
 
     def state(self) -> State:
         """Return what is going on; see `image.job.Renderer`."""
-        state: State = result_of(*self._ask(Ask("state"), b"", self._grace_s))
+        state: State = result_of(*self._ask(Ask("state"), b"", self._terms.grace_s))
         return state
 
     def drain(self, within_s: float) -> bool:
@@ -65,7 +70,7 @@ class Remote:
         """
         ask = Ask("drain", start_by=time.monotonic() + within_s)
         try:
-            return bool(result_of(*self._ask(ask, b"", self._grace_s)))
+            return bool(result_of(*self._ask(ask, b"", self._terms.grace_s)))
         except Busy:
             return False
 
@@ -83,23 +88,22 @@ class Remote:
             try:
                 return self._over(connection, ask, body, longest_s)
             except TimeoutError as error:
-                raise _late() from error
+                raise late() from error
             except _LOST:
                 continue  # the broker was replaced since: none of the old connections is any good
         try:
             return self._over(self._connected(), ask, body, longest_s)
         except TimeoutError as error:
-            raise _late() from error
+            raise late() from error
         except _LOST as error:
-            why = "the render processes are being restarted"
-            raise Busy(why, retry_after_s=_RESTART_S) from error
+            raise restarting() from error
 
     def _connected(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.settimeout(self._grace_s)
-            connection.connect(self._address)
-            connection.sendall(self._key)
+            connection.settimeout(self._terms.grace_s)
+            connection.connect(self._terms.address)
+            connection.sendall(self._terms.key)
         except OSError:
             connection.close()
             raise
@@ -121,8 +125,14 @@ class Remote:
 
 def remote(environment: Mapping[str, str]) -> Remote | None:
     """Return the broker that *environment* names, None where it names none."""
+    terms = terms_of(environment)
+    return Remote(terms) if terms else None
+
+
+def terms_of(environment: Mapping[str, str]) -> Terms | None:
+    """Return what *environment* says of a broker, None where it says nothing."""
     try:
-        return Remote(
+        return Terms(
             environment[ADDRESS],
             bytes.fromhex(environment[KEY]),
             float(environment[PATIENCE_S]),
@@ -132,5 +142,11 @@ def remote(environment: Mapping[str, str]) -> Remote | None:
         return None
 
 
-def _late() -> Busy:
+def late() -> Busy:
+    """Return the error of who got no answer."""
     return Busy("the render processes did not answer in time")
+
+
+def restarting() -> Busy:
+    """Return the error of who found no broker."""
+    return Busy("the render processes are being restarted", retry_after_s=_RESTART_S)

@@ -9,6 +9,6 @@ HTTP semantics: https://www.rfc-editor.org/rfc/rfc9110, HTTP/1.1: https://www.rf
 """
 
 from .connection import Connection
-from .loop import Wire
+from .loop import Wire, new_loop
 
-__all__ = ["Connection", "Wire"]
+__all__ = ["Connection", "Wire", "new_loop"]

@@ -199,7 +199,7 @@ class Connection(asyncio.Protocol):
         if threading.get_ident() == self._wire.thread:
             self._send(status, headers, body, written)
         else:
-            self._wire.soon(self._send_and_go_on, status, headers, body)
+            self._wire.soon(self._send, status, headers, body)
 
     def response_iter(self, status: int, headers: Headers, body: Iterator[bytes]) -> None:
         """Send an answer piece by piece, as its reader takes it, and close *body*.
@@ -227,13 +227,9 @@ class Connection(asyncio.Protocol):
 
     def _fail(self) -> None:
         if self._left is None and self._asked is not None:
-            self._send_and_go_on(500, [], b"")
+            self._send(500, [], b"")
         else:
             self.end()
-
-    def _send_and_go_on(self, status: int, headers: Headers, body: bytes) -> None:
-        self._send(status, headers, body)
-        self._next()
 
     def response_ready(
         self, status: int, headers: Headers, body: Ready, written: bytes = b""
@@ -308,7 +304,6 @@ class Connection(asyncio.Protocol):
             self.end()  # it is not what its head said
         elif asked is not None and not self._lost:
             self._done(asked)
-            self._next()
 
     def _head(self, asked: Asked, status: int, headers: bytes) -> bytes:
         if asked.last or self._wire.leaving:
@@ -330,6 +325,8 @@ class Connection(asyncio.Protocol):
             self._waiting.clear()
             self._requests.deaf = True
             self._transport.close()
+        elif self._waiting:
+            self._wire.later(0, self._next)
 
     # how long a client may take
 

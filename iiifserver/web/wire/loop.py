@@ -19,12 +19,17 @@ _EVERY_S = 0.5
 _BACKLOG = 1_024
 
 
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop to run a `Wire` in."""
+    return uvloop.new_event_loop()
+
+
 class Wire:
     """The connections of a worker, at most *most*, whose requests *lanes* answer."""
 
-    def __init__(self, lanes: Lanes, most: int) -> None:
+    def __init__(self, lanes: Lanes, loop: asyncio.AbstractEventLoop, most: int) -> None:
         self.lanes = lanes
-        self.loop = uvloop.new_event_loop()
+        self.loop = loop
         self.thread = threading.get_ident()
         self.leaving = False
         self.now_s = self.loop.time()
