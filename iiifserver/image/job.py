@@ -173,7 +173,7 @@ class Picture:
         """All that the pixels and their encoding depend on; both versions' spellings are one."""
         plan = self.plan
         pixels = (plan.box, plan.width, plan.height, plan.rotation, plan.quality, plan.format)
-        return f"{self.source} {pixels!r} {self.encoding!r} {self.lossless}"
+        return f"{self.source} {pixels!r} {_spelled(self.encoding)} {self.lossless}"
 
     @property
     def cost_ms(self) -> float:
@@ -239,6 +239,11 @@ def _arrived(
         lossless,
         copy_of,
     )
+
+
+@lru_cache(_MOST_PACKED)
+def _spelled(encoding: Encoding) -> str:
+    return repr(encoding)
 
 
 @lru_cache(_MOST_PACKED)

@@ -183,10 +183,10 @@ class Images:
 
         None where it is of something else, or was made before: then there is more to see to.
         """
-        image = planned.image
-        if isinstance(image.source, FarSource) or self._tile(planned) is None:
+        tile = self._tile(planned)
+        if tile is None or isinstance(planned.image.source, FarSource):
             return None
-        picture = self._picture(planned)
+        picture = self._picture(planned, tile)
         if picture.keep and os.path.exists(picture.keep):  # noqa: PTH110 - often asked
             return None
         self._counters.event("made")
@@ -323,9 +323,9 @@ class Images:
                     name, path, header, plan, encoding, "", keep, here, lossless, copy_of
                 )
                 return self._renderer.render(picture)
-        return self._renderer.render(self._picture(planned))
+        return self._renderer.render(self._picture(planned, tile))
 
-    def _picture(self, planned: Planned) -> Picture:
+    def _picture(self, planned: Planned, tile: Place | None) -> Picture:
         image, source = planned.image, planned.image.source
         return Picture(
             source.identifier,
@@ -335,7 +335,7 @@ class Images:
             self._encoding,
             "" if source.lasting else source.identity,
             self._derived.path(source.identifier, planned.etag),
-            self._tile(planned),
+            tile,
             self._lossless,
         )
 

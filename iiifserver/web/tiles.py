@@ -23,7 +23,7 @@ from iiifserver.urls import INFO, Urls, split_image_path
 
 from . import problems
 from .addresses import WSGI, stripped
-from .answers import OPEN, Answer, Answers, Making, Prepared
+from .answers import OPEN, Answer, Answers, Making, Prepared, written
 from .log import NAME, AccessLog, Names
 from .watch import DOOR, HEADER, KIND, Watch
 
@@ -118,8 +118,9 @@ class Door:
             OSError: as `Answers.made` does.
         """
         answer = self._answers.made(environ, making, made)
-        headers = [*answer.headers, (HEADER, environ[NAME])]
-        answer = answer._replace(headers=headers, written=b"")
+        named = (HEADER, environ[NAME])
+        lines = answer.written and answer.written + written((named,))
+        answer = answer._replace(headers=[*answer.headers, named], written=lines)
         length = answer.ready.size_bytes if answer.ready else sum(map(len, answer.body))
         self._counters.request("picture", "made", answer.status, length, taken_s)
         if self._log:
