@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import resource
 import signal
@@ -124,6 +125,7 @@ def run(
             unwatch()  # who finishes, does not hang
             _drain(environment)
 
+        _load()
         Crew(worker, sockets, _FINISH_S).run(
             ready=lambda: print(f"iiifserver: {address(host, port)}/", flush=True),
             reload=lambda: _reload(config, reread),
@@ -152,6 +154,14 @@ def listening(host: str, port: int, count: int) -> list[socket.socket]:
         each.listen(_BACKLOG)
         sockets.append(each)
     return sockets if several else sockets * count
+
+
+def _load() -> None:
+    """Load what web workers need, once for all that are forked of this process."""
+    for module in ("web", "web.lanes", "web.wire"):
+        importlib.import_module(f"iiifserver.{module}")
+    gc.collect()
+    gc.freeze()  # what is not looked through stays in the memory that they have in common
 
 
 def worker(listening: socket.socket, ready: Callable[[], None]) -> None:
