@@ -52,13 +52,13 @@ def main() -> None:
         print(json.dumps(weighed(asked.weigh)))
         return
     load_before = os.getloadavg()[0]
-    count, rounds = (4, 1) if asked.smoke else (48, 3)
+    count, rounds = (4, 1) if asked.smoke else (48, 5)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         scans = _scans(folder / "scans", count)
         parts = {
             "rates": lambda: rates(scans, folder, rounds),
-            "cluster": lambda: scaling(scans[:24], folder, rounds),
+            "cluster": lambda: scaling(scans[:24], folder, min(rounds, 3)),
             "memory": lambda: memory(folder, (12, 24) if asked.smoke else (12, 48, 192)),
         }
         figures: list[Figure] = []
