@@ -19,7 +19,7 @@ from .lanes import Lane
 KEY_BYTES = 32
 _PATIENCE_S = 30.0
 _PAUSE_S = 0.25  # a viewer that has read info.json asks for tiles much sooner
-_NICENESS: dict[Lane, int] = {"small": 2, "whole": 10, "background": 19}
+_NICENESS: dict[Lane, int] = {"small": 2, "whole": 4, "background": 19}
 _LOADED = ("iiifserver.image.render",)
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
 _KEPT_BYTES = 256 << 20
