@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import logging
 import os
@@ -51,6 +52,8 @@ def main(jobs: int, lifeline: int, begun: int) -> None:
         limit_memory(terms.memory_bytes)
         for module in terms.loaded:
             importlib.import_module(module)
+        gc.collect()
+        gc.freeze()  # it stays: there is no use in looking through it while pictures wait
         send(broker, "ready")
         while True:
             _wait(broker)
