@@ -25,7 +25,7 @@ from .config import Config
 from .crew import Crew
 from .errors import ConfigurationError, IiifServerError
 from .image import broker
-from .logs import log_to_server
+from .logs import Outlet, log_to_server
 
 T = TypeVar("T")
 
@@ -175,7 +175,7 @@ def worker(listening: socket.socket, ready: Callable[[], None]) -> None:
     try:
         door = application()
     except IiifServerError as error:
-        print(f"iiifserver: a worker cannot start: {error}", file=sys.stderr, flush=True)
+        Outlet().write(f"iiifserver: a worker cannot start: {error}\n")
         sys.exit(2)
     loop, threads = new_loop(), int(os.environ[THREADS])
     lanes = Lanes(door, threads, broker.caller(os.environ, loop, threads))
@@ -243,7 +243,7 @@ def _reload(config: Config, reread: Callable[[], Config] | None) -> None:
     try:
         new = reread()
     except IiifServerError as error:
-        print(f"iiifserver: settings stay as they were: {error}", file=sys.stderr, flush=True)
+        Outlet().write(f"iiifserver: settings stay as they were: {error}\n")
         return
     # where things lie is what the whole server has in common
     base_url = new.base_url or config.base_url

@@ -7,16 +7,14 @@
 `door` says who answered: `tiles` what stands ready, `made` a picture or info.json that took some
 work, `flask` all else. Clients are told apart by their network only, and what stands after a `?`
 is left out. Waiting lines are bounded: where nobody reads them they are dropped, and counted; at
-the end all that wait are written.
+the end all that wait are written, to whoever takes them within two seconds.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import ipaddress
 import itertools
-import os
 import re
 import secrets
 import threading
@@ -28,7 +26,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from iiifserver.logs import moment
+from iiifserver.logs import Outlet, moment
 
 NAME = "iiifserver.name"
 """Key of a WSGI environment: what a request is called, where it was called something before."""
@@ -36,7 +34,7 @@ NAME = "iiifserver.name"
 _MOST_WAITING = 20_000
 _BATCH = 1_000
 _EVERY_S = 0.2
-_STDERR = 2
+_END_S = 2.0  # for who reads the lines slowly
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -80,11 +78,13 @@ class AccessLog:
         self.now = time.perf_counter
         self.names = Names()
         self._trusted = trusted
-        self._write = write or _to_stderr
+        self._outlet = Outlet()
+        self._write = write or self._to_server
         self._most_waiting = most_waiting
         self._waiting: deque[_Line] = deque()
         self._dropped = 0
         self._ended = False
+        self._until_s: float | None = None  # who does not read is waited for, at the end
         self._lock = threading.Lock()
         self._writer: threading.Thread | None = None
 
@@ -139,6 +139,17 @@ class AccessLog:
         self._ended = True  # threads that still answer write for themselves
         self.flush()
 
+    def _to_server(self, lines: bytes) -> None:
+        self._outlet.put(lines, self._waits)
+
+    def _waits(self) -> bool:
+        """Return whether who does not read is waited for: by this thread, and not for ever."""
+        if threading.main_thread().is_alive():
+            return True
+        if self._until_s is None:
+            self._until_s = time.monotonic() + _END_S
+        return time.monotonic() < self._until_s
+
     def _client(self, environ: Mapping[str, Any]) -> str:
         address = environ.get("REMOTE_ADDR", "")
         if address in self._trusted:
@@ -177,9 +188,3 @@ def _network(address: str) -> str:
         found = found.ipv4_mapped
     network = ipaddress.ip_network((found, 24 if found.version == 4 else 48), strict=False)
     return str(network.network_address)
-
-
-def _to_stderr(lines: bytes) -> None:
-    with contextlib.suppress(OSError):  # nobody reads any more
-        while lines:
-            lines = lines[os.write(_STDERR, lines) :]
