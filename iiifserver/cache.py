@@ -236,7 +236,8 @@ class Reader:
     def __init__(self, directory: Directory, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory = directory
         self._clock = clock
-        self._checked: dict[str, tuple[Ready, tuple[int, ...]]] = {}
+        self._on = directory.on
+        self._checked: dict[tuple[str, str], tuple[Ready, tuple[int, ...]]] = {}
         self._until = 0.0
 
     def find(self, identifier: str, key: str, most_bytes: int) -> Ready | None:
@@ -244,20 +245,20 @@ class Reader:
 
         What has to be waited for, or is not as it was written, is for `Directory.get` to see.
         """
-        if not self._directory.on:
-            return None
-        path, now = self._directory._path(identifier, key), self._clock()
+        now, name = self._clock(), (identifier, key)
         if now >= self._until or len(self._checked) >= MOST_OPEN:
             self._checked, self._until = {}, now + _CHECKED_S
+        found = self._checked.get(name)
         try:
-            found = self._checked.get(path) or self._check(path)
-            ready, as_it_was = found
-            if _identity(os.fstat(ready.file.number)) == as_it_was and ready.at_hand():
-                self._checked[path] = found
-                return ready if ready.length <= most_bytes else None
+            if found is None and self._on:
+                found = self._checked[name] = self._check(self._directory._path(identifier, key))
+            if found and _identity(os.fstat(found[0].file.number)) == found[1]:
+                ready = found[0]
+                if ready.length <= most_bytes and ready.at_hand():
+                    return ready
         except OSError:
             pass
-        self._checked.pop(path, None)
+        self._checked.pop(name, None)
         return None
 
     def _check(self, path: str) -> tuple[Ready, tuple[int, ...]]:

@@ -37,7 +37,7 @@ CONNECTIONS = "IIIF_CONNECTIONS"
 
 _THREADS = 16  # beyond those that may wait for pictures
 _MOST_CONNECTIONS = 8_192  # of a worker; one that is idle takes about 20 kB
-_OTHER_FILES = 512  # scans, sockets of its own
+_OTHER_FILES = 2_048  # pictures that stand ready, scans, sockets of its own
 _BACKLOG = 1_024
 _MOST_WORKERS = 4
 _WORKER_BYTES = 512 << 20  # of a machine's memory for each, its share of rendering included
@@ -219,7 +219,7 @@ def _most_connections() -> int:
     with contextlib.suppress(ValueError, OSError):  # macOS allows less than it says
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(soft - _OTHER_FILES, 64)
+    return max(soft - _OTHER_FILES, soft // 2)
 
 
 def address(host: str, port: int) -> str:
