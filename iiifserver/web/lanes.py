@@ -122,11 +122,12 @@ class Lanes:
             else:
                 taken_s = time.perf_counter() - started_s
                 try:
-                    answer = self._door.made(environ, making, what, taken_s)
+                    self._give(client, self._door.made(environ, making, what, taken_s))
                 except OSError:  # it was purged this moment
                     self._leave_to_others(client, environ)
-                else:
-                    self._give(client, answer)
+                except Exception:  # the edge of the loop: nobody else would answer
+                    _log.exception("unexpected error on %s", environ.get("PATH_INFO"))
+                    client.fail()
 
         before = request_id.set(environ[NAME])
         try:

@@ -24,6 +24,7 @@ _MOST_WAITING = 32  # requests sent before the answer to an earlier one
 _IDLE_S = 15.0  # from the last answer to a request, and from its first byte to its last
 _STALL_S = 60.0  # in which a reader takes nothing
 _LINGER_S = 2.0  # for who is refused to read why
+_LOOK_S = 1.0
 _SENDFILE = sys.platform == "linux"
 _log = logging.getLogger(__name__)
 
@@ -214,7 +215,8 @@ class Connection(asyncio.Protocol):
                     break
                 self._writable.clear()
                 soon(self._send_piece, piece)
-                self._writable.wait()
+                while not self._lost and not self._writable.wait(_LOOK_S):
+                    continue  # a loop that has ended wakes nobody
             soon(self._send_end)
         finally:
             close = getattr(body, "close", None)
@@ -269,7 +271,7 @@ class Connection(asyncio.Protocol):
 
     def _send(self, status: int, headers: Headers, body: bytes, written: bytes = b"") -> None:
         asked = self._asked
-        if self._lost or asked is None:
+        if self._lost or asked is None or self._transport.is_closing():
             return
         try:
             if not written and not _told(asked, status, headers, body):
@@ -295,7 +297,7 @@ class Connection(asyncio.Protocol):
         if self._left is not None and not self._lost:
             self._left -= len(piece)
             self._transport.write(piece)
-        if not self._full:
+        if self._lost or not self._full:
             self._writable.set()
 
     def _send_end(self) -> None:
