@@ -169,6 +169,20 @@ def test_what_cannot_be_made_is_for_others_to_answer(what: Any, gone: bool, answ
     assert client.answer == (200, [], answer)
 
 
+def test_an_error_when_a_picture_arrives_ends_its_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(Studio):
+        def made(self, *_: Any) -> Answer:
+            raise RuntimeError("no such luck")
+
+    caller = Caller()
+    client = ask(Lanes(Broken(other), 1, caller), "/a")  # type: ignore[arg-type]
+    caller.asked[0][1](b"picture")
+    assert client.failed.is_set()
+    assert "no such luck" in caplog.text
+
+
 def test_without_a_caller_threads_wait_for_pictures() -> None:
     def app(_: Any, start_response: Any) -> list[bytes]:
         start_response("200 OK", [])

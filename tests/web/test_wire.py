@@ -22,6 +22,7 @@ from iiifserver.web.wire import connection as wires
 
 Answer = Callable[[Connection, dict[str, Any]], None]
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
 GET = b"GET %b HTTP/1.1\r\nHost: here\r\n\r\n"
 
 
@@ -202,9 +203,10 @@ def test_a_request_looks_as_wsgi_says(server: Server) -> None:
 
 def test_an_address_may_name_its_host(server: Server) -> None:
     client = server.connect()
-    client.send(b"GET http://there/a/b?c HTTP/1.1\r\nHost: there\r\n\r\n")
+    client.send(b"GET http://there:81/a/b?c HTTP/1.1\r\nHost: elsewhere\r\n\r\n")
     assert client.read()[2] == b"[/a/b]"
-    assert server.lanes.asked[0]["QUERY_STRING"] == "c"
+    (asked,) = server.lanes.asked
+    assert (asked["QUERY_STRING"], asked["HTTP_HOST"]) == ("c", "there:81")
 
 
 @pytest.mark.parametrize(
@@ -216,6 +218,8 @@ def test_an_address_may_name_its_host(server: Server) -> None:
         (b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n" + CHUNKED + b"\r\n", 400),
+        (b"POST / HTTP/1.0\r\nHost: a\r\n" + CHUNKED + b"\r\n0\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\n" + UPGRADE + CHUNKED + b"\r\n0\r\n\r\n", 400),
         (b"CONNECT there:443 HTTP/1.1\r\nHost: there\r\n\r\n", 400),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
@@ -291,6 +295,22 @@ def test_a_wish_for_another_protocol_is_not_followed(server: Server) -> None:
     client.send(b"GET /1 HTTP/1.1\r\nHost: a\r\n" + upgrade + b"\r\n" + GET % b"/2")
     assert [client.read()[2] for _ in range(2)] == [b"[/1]", b"[/2]"]
     assert client.get("/3")[2] == b"[/3]"
+
+
+def test_a_body_is_never_read_as_the_requests_that_follow(server: Server) -> None:
+    evil = GET % b"/evil"
+    length = b"Content-Length: %d\r\n\r\n" % len(evil)
+    client = server.connect()
+    client.send(b"POST /1 HTTP/1.1\r\nHost: a\r\n" + UPGRADE + length + evil + GET % b"/2")
+    assert client.read()[0] == 400
+    assert client.rest() == b""
+    assert server.lanes.asked == []
+
+
+def test_who_speaks_http_1_0_is_not_told_to_continue(server: Server) -> None:
+    client = server.connect()
+    client.send(b"POST /x HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\nx")
+    assert client.read()[0] == 200
 
 
 def test_an_answer_to_head_has_a_length_and_no_body(server: Server, tmp_path: Path) -> None:
@@ -521,6 +541,86 @@ def test_a_header_that_would_end_its_line_is_not_sent(
     client.send(GET % b"/evil")
     assert client.rest() == b""
     assert "/evil" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("status", "length", "body"),
+    [(200, 5, b"1234"), (200, 3, b"1234"), (304, 4, b"1234"), (204, 4, b"1234"), (799, 4, b"1234")],
+)
+def test_an_answer_that_would_be_read_otherwise_than_it_is_meant_is_not_sent(
+    server: Server, status: int, length: int, body: bytes
+) -> None:
+    server.lanes.answers["/wrong"] = lambda client, _: client.response_bytes(
+        status, [("Content-Length", str(length))], body
+    )
+    client = server.connect()
+    client.send(GET % b"/wrong" + GET % b"/after")
+    assert client.rest() == b""
+
+
+def test_a_large_answer_whose_head_cannot_be_sent_ends_its_connection(server: Server) -> None:
+    def answer(client: Connection, _: Any) -> None:
+        headers = [("Content-Length", "4"), ("X", "a\r\nb")]
+        said = (200, headers, iter([b"1234"]))
+        threading.Thread(target=client.response_iter, args=said).start()
+
+    server.lanes.answers["/wrong"] = answer
+    client = server.connect()
+    client.send(GET % b"/wrong")
+    assert client.rest() == b""
+
+
+def test_a_body_that_cannot_be_closed_spoils_no_other_answer(server: Server) -> None:
+    class Body(Iterator[bytes]):
+        _next = iter([b"1234"]).__next__
+
+        def __next__(self) -> bytes:
+            return self._next()
+
+        def close(self) -> None:
+            with contextlib.suppress(AssertionError):
+                until(lambda: "/wait/2" in server.lanes.waiting, 0.3)
+            raise OSError("no such luck")
+
+    def send(client: Connection) -> None:
+        try:
+            client.response_iter(200, [("Content-Length", "4")], Body())
+        except OSError:
+            client.fail()
+
+    server.lanes.answers["/odd"] = lambda client, _: threading.Thread(
+        target=send, args=(client,)
+    ).start()
+    client = server.connect()
+    client.send(GET % b"/odd" + GET % b"/wait/2")
+    assert b" 500 " not in client.rest()
+    assert client.held.endswith(b"1234")
+
+
+def test_who_answers_does_not_wait_for_a_loop_that_has_ended(server: Server) -> None:
+    """The thread has a piece in its hands while the connection is lost and the loop ends."""
+    ended, taken = threading.Event(), threading.Event()
+    threads: list[threading.Thread] = []
+
+    class Writable(threading.Event):
+        def clear(self) -> None:
+            taken.set()
+            ended.wait(30)
+            super().clear()
+
+    def answer(client: Connection, _: Any) -> None:
+        client._writable = Writable()
+        said = (200, [("Content-Length", "8")], iter([b"1234", b"5678"]))
+        threads.append(threading.Thread(target=client.response_iter, args=said, daemon=True))
+        threads[-1].start()
+
+    server.lanes.answers["/large"] = answer
+    server.connect().send(GET % b"/large")
+    assert taken.wait(30)
+    server.stop()
+    ended.set()
+    threads[0].join(30)
+    assert not threads[0].is_alive()
 
 
 def test_an_answer_that_is_given_up_is_an_error_or_broken_off(server: Server) -> None:

@@ -211,17 +211,17 @@ class Connection(asyncio.Protocol):
         try:
             soon(self._send_head, status, headers)
             for piece in body:
+                self._writable.clear()
                 if self._lost:
                     break
-                self._writable.clear()
                 soon(self._send_piece, piece)
                 while not self._lost and not self._writable.wait(_LOOK_S):
                     continue  # a loop that has ended wakes nobody
-            soon(self._send_end)
         finally:
             close = getattr(body, "close", None)
             if close is not None:
                 close()
+        soon(self._send_end)  # nothing can fail any more: the next answer is another one's
 
     def fail(self) -> None:
         """Give up an answer: whoever reads what was sent of it must not take it for the whole."""
@@ -278,7 +278,7 @@ class Connection(asyncio.Protocol):
                 headers = [*headers, ("Content-Length", str(len(body)))]
             written = written or as_lines(headers)
             head = self._head(asked, status, written)
-        except ValueError:
+        except (KeyError, ValueError):
             _log.exception("an answer that cannot be sent to %s", asked.environ["PATH_INFO"])
             self.end()
             return
@@ -289,9 +289,17 @@ class Connection(asyncio.Protocol):
         self._done(asked)
 
     def _send_head(self, status: int, headers: Headers) -> None:
-        if self._asked is not None and not self._lost:
+        asked = self._asked
+        if asked is None or self._lost:
+            return
+        try:
+            head = self._head(asked, status, as_lines(headers))
             self._left = next(int(value) for name, value in headers if name == "Content-Length")
-            self._transport.write(self._head(self._asked, status, as_lines(headers)))
+        except (KeyError, ValueError):
+            _log.exception("an answer that cannot be sent to %s", asked.environ["PATH_INFO"])
+            self.end()
+            return
+        self._transport.write(head)
 
     def _send_piece(self, piece: bytes) -> None:
         if self._left is not None and not self._lost:
@@ -358,7 +366,14 @@ _STATUS: Mapping[int, bytes] = {
 
 
 def _told(asked: Asked, status: int, headers: Headers, body: bytes) -> bool:
-    """Return whether *headers* tell as much as can be told of the length of *body*."""
-    if status in (204, 304) or (asked.is_head and not body):
+    """Return whether *headers* tell as much as can be told of the length of *body*.
+
+    Raises:
+        ValueError: they tell another: what follows would be taken for the rest of it.
+    """
+    if not body and (asked.is_head or status in (204, 304)):
         return True
-    return any(name == "Content-Length" for name, _ in headers)
+    told = next((value for name, value in headers if name == "Content-Length"), None)
+    if (told is not None and int(told) != len(body)) or (body and status in (204, 304)):
+        raise ValueError(f"a body of {len(body)} bytes, status {status}, Content-Length {told}")
+    return told is not None

@@ -25,6 +25,7 @@ _TOO_LONG = f"the head of a request has at most {_HEAD_BYTES} bytes and {_MOST_H
 _SHORT = 512  # a path or a name longer than this is not kept
 _PROTOCOLS = {"1.1": HTTP_11, "1.0": HTTP_10}
 _PLAIN = {"CONTENT_LENGTH", "CONTENT_TYPE"}  # WSGI calls all others HTTP_...
+_FRAMING = "https://www.rfc-editor.org/rfc/rfc9112#section-6.1"
 _ONE_HOST = "https://www.rfc-editor.org/rfc/rfc9112#section-3.2"
 _log = logging.getLogger(__name__)
 
@@ -109,7 +110,13 @@ class Requests:
     def on_headers_complete(self) -> None:
         """A body follows, if there is one."""
         self._in_head = False
-        if "HTTP_EXPECT" in self._environ:
+        if "HTTP_EXPECT" in self._environ and not self.deaf:
+            self._expect()
+
+    def _expect(self) -> None:
+        """Let a client send its body, if it knows what it is told by that."""
+        expects = self._environ["HTTP_EXPECT"].lower() == "100-continue"
+        if expects and self._parser.get_http_version() != "1.0":
             self._expected()
 
     def on_body(self, part: bytes) -> None:
@@ -134,6 +141,10 @@ class Requests:
                 self._check_length()
             if environ["SERVER_PROTOCOL"] != HTTP_11 or "," in environ.get("HTTP_HOST", ","):
                 self._check_protocol()
+            if "HTTP_UPGRADE" in environ and parser.should_upgrade():
+                self._check_upgrade()
+            if not self._target.startswith(b"/"):
+                self._target, environ["HTTP_HOST"] = _absolute(self._target)
             environ["PATH_INFO"], environ["QUERY_STRING"] = _path_and_query(self._target)
         except RequestError as error:
             self._refuse(error)
@@ -154,6 +165,18 @@ class Requests:
             raise BadRequest("HTTP/1.1 is spoken here, and HTTP/1.0")
         if (host is None and protocol != HTTP_10) or "," in (host or ""):
             raise BadRequest("a request names one Host", spec=_ONE_HOST)
+        if protocol == HTTP_10 and "HTTP_TRANSFER_ENCODING" in self._environ:
+            # who passed it on may have taken its body for another request
+            raise BadRequest("HTTP/1.0 has no Transfer-Encoding", spec=_FRAMING)
+
+    def _check_upgrade(self) -> None:
+        """See that there is no body: the parser takes it for what follows an upgrade.
+
+        Read as HTTP/1.1 it would be requests that nobody has made.
+        """
+        environ = self._environ
+        if environ.get("CONTENT_LENGTH", "0") != "0" or "HTTP_TRANSFER_ENCODING" in environ:
+            raise BadRequest("a request with a body cannot ask for another protocol")
 
     def _refuse(self, why: RequestError) -> None:
         if self.deaf:
@@ -175,8 +198,6 @@ def _key(name: bytes) -> str:
 
 
 def _path_and_query(target: bytes) -> tuple[str, str]:
-    if not target.startswith(b"/"):
-        target = _absolute(target)
     path, _, query = target.partition(b"?")
     plain = _path(path) if len(path) < _SHORT else _path.__wrapped__(path)
     return plain, query.decode("latin-1")
@@ -188,15 +209,18 @@ def _path(path: bytes) -> str:
     return unquote_to_bytes(path).decode("latin-1")
 
 
-def _absolute(target: bytes) -> bytes:
-    """Return the path and query of an address that names its host, as proxies are asked.
+def _absolute(target: bytes) -> tuple[bytes, str]:
+    """Return the path and query of an address, as proxies are asked, and the host that it names.
 
-    https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
+    Whatever `Host` says: https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2
     """
     try:
         url = httptools.parse_url(target)
     except httptools.HttpParserInvalidURLError:
         url = None
-    if url is None or not url.schema:
+    if url is None or not url.schema or not url.host:
         raise BadRequest("the target of a request is a path")
-    return (url.path or b"/") + (b"?" + url.query if url.query else b"")
+    host = url.host.decode("latin-1")
+    host = f"[{host}]" if ":" in host else host
+    path = (url.path or b"/") + (b"?" + url.query if url.query else b"")
+    return path, f"{host}:{url.port}" if url.port else host
