@@ -23,7 +23,7 @@ from . import __version__
 from .config import Config, named_sources
 from .edition import current, index_key, object_key
 from .errors import IiifServerError, NotFound
-from .image import containers
+from .image import containers, lossless
 from .image.broker import Bounds
 from .image.broker.pool import Pool
 from .image.job import bytes_of
@@ -47,6 +47,7 @@ _ADVICE = {
     "data": "mount the disk, or name another place as data",
     "temporary folder": "make room there, or set TMPDIR to another place",
 }
+_DECODED = "gray, turned and mirrored tiles are decoded, which takes a third longer"
 _JPEG = (b"\xff\xd8\xff", b"\xff\xd9")
 
 
@@ -90,16 +91,29 @@ def _program(_: Config) -> Iterator[Check]:
     yield Check("program", "ok", said)
 
 
-def _libraries(_: Config) -> Iterator[Check]:
+def _libraries(config: Config) -> Iterator[Check]:
     from .image.render import about
 
     for name, version in (*about.libraries(), *containers.libraries()):
         yield Check(f"library {name}", "ok", version)
     yield Check("library OpenJPEG", "ok", openjpeg_version())
+    yield Check("library libturbojpeg", "ok", _turning(config))
     missing = about.missing_operations()
     if missing:
         do = "install pyvips[binary], which brings a libvips that has them"
         yield Check("libvips", "fail", f"built without {', '.join(missing)}", do)
+
+
+def _turning(config: Config) -> str:
+    """Return whether the one library that a server can do without is used."""
+    if not config.lossless_turns:
+        return f"not used: lossless_turns is off; {_DECODED}"
+    name = lossless.found()
+    if name:
+        return (
+            f"gray, turned and mirrored tiles are made without decoding, by what is called {name}"
+        )
+    return f"none, and none is needed: {_DECODED} (Debian: libturbojpeg0)"
 
 
 def _settings(config: Config) -> Iterator[Check]:

@@ -18,6 +18,7 @@ from iiifserver import doctor
 from iiifserver.cli import main
 from iiifserver.config import Config
 from iiifserver.doctor import Check, examine
+from iiifserver.image import lossless
 
 GIB = 1 << 30
 
@@ -43,6 +44,27 @@ def test_a_server_that_can_run_has_nothing_that_fails(small: Small) -> None:
     assert found["tile of a1-1"].state == "ok"
     assert found["library OpenJPEG"].said == features.version("jpg_2000")
     assert all(bool(each.do) == (each.state != "ok") for each in found.values())
+
+
+def test_the_library_that_is_optional_is_told_and_what_its_absence_costs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(**settings: Any) -> str:
+        config = Config(folder=str(tmp_path), data=tmp_path / "data", **settings)
+        found = checks(config)["library libturbojpeg"]
+        assert found.state == "ok"
+        return found.said
+
+    name = lossless.here()
+    assert (name or "none, and none is needed") in said()
+    assert "lossless_turns is off" in said(lossless_turns=False)
+    # where it is looked for there is none
+    (tmp_path / "sitecustomize.py").write_text(
+        "import ctypes\ndef CDLL(*_, **__):\n    raise OSError\nctypes.CDLL = CDLL\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "none is needed" in said()
+    assert "a third longer" in said()
 
 
 @pytest.mark.parametrize(
