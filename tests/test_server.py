@@ -364,6 +364,22 @@ def test_what_the_main_process_says_is_json_too(scans: Path, start: Any) -> None
     assert told.endswith("another starts")
 
 
+def test_a_server_whose_log_nobody_reads_answers_is_reloaded_and_ends(
+    scans: Path, start: Any
+) -> None:
+    where, process = start("serve", str(scans), "--port", "0", "--workers", "1")
+    before = web_workers(process)
+    with contextlib.closing(http.client.HTTPConnection(urlsplit(where).netloc)) as connection:
+        for _ in range(1_500):  # more lines than a pipe holds
+            connection.request("GET", "/health")
+            assert connection.getresponse().read()
+    process.send_signal(signal.SIGHUP)
+    wait_until(lambda: bool(web_workers(process)) and not web_workers(process) & before)
+    assert asked(where, "/ready") == 200
+    process.terminate()
+    assert process.wait(25) == 0  # nobody had to be killed, which takes longer
+
+
 def test_idle_connections_keep_no_reader_out(scans: Path, start: Any) -> None:
     where, _ = start("serve", str(scans), "--port", "0", "--workers", "1")
     with contextlib.ExitStack() as idle:
