@@ -44,6 +44,26 @@ ADDRESSES = (
     "/presentation/3/collection\nAccept-Encoding: br;q=0.5, gzip\nAccept-Language: mn, ja;q=0.1",
     "/\nAccept: text/html;q=1e9\nX-Forwarded-For: 1.2.3.4, ::1\nIf-Modified-Since: Mon, 1",
 )
+WIRE = (
+    b"GET /iiif/3/sea/full/max/0/default.jpg HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2,
+    b"GET http://localhost:80/a%20b?c=d HTTP/1.1\r\nhost: localhost\r\nAccept: */*\r\n\r\n",
+    b"HEAD /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /b HTTP/1.0\r\n\r\n",
+    b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabcGET /b",
+    (
+        b"POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"3;x=y\r\nabc\r\n0\r\nTrailer: 1\r\n\r\nOPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"
+    ),
+    (
+        b"GET /a HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"
+        b"GET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    ),
+    (
+        b"POST /a HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n"
+        b"Content-Length: 31\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n"
+    ),
+    b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"GET /\xe6\xb5\xb7 HTTP/1.1\r\nHost: a\r\nHost: b\r\nX_Y: 1\r\nX-Y: 2\r\nx-y:\xff\r\n\r\n",
+)
 CONTENT_STATES = (
     "http://localhost/presentation/3/sea/manifest",
     (

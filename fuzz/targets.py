@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import re
 import struct
@@ -189,6 +190,70 @@ def _applications() -> tuple[Any, Any]:
     with_door = create_app(config, InThisProcess())
     without = create_app(config, InThisProcess(), tile_door=False)
     return with_door.wsgi_app, without.wsgi_app
+
+
+def wire(data: bytes) -> None:
+    """What comes on a connection: however it is cut, the same requests are read, within bounds.
+
+    The first byte says how long the pieces are.
+    """
+    from iiifserver.web.wire import requests
+
+    if not data:
+        return
+    sent, length = data[1:], 1 + data[0] % 61
+    whole = _read_requests([sent])
+    cut = _read_requests([sent[at : at + length] for at in range(0, len(sent), length)])
+    assert [_told(asked) for asked in cut] == [_told(asked) for asked in whole], sent
+    for number, asked in enumerate(whole, 1):
+        environ = asked.environ
+        head = sum(len(key) + len(value) for key, value in environ.items() if key.isupper())
+        assert head <= 2 * requests._HEAD_BYTES, sent
+        assert environ["PATH_INFO"].startswith("/") or asked.refused, sent
+        assert all(isinstance(environ[key], str) for key in environ if key.isupper()), sent
+        assert number == len(whole) or not asked.refused, sent
+
+
+def _read_requests(pieces: Sequence[bytes]) -> list[Any]:
+    from iiifserver.web.wire.requests import Requests
+
+    taken: list[Any] = []
+
+    def take(asked: Any) -> None:
+        taken.append(asked)
+        reader.deaf |= asked.last  # what follows is answered by nobody
+
+    reader = Requests({}, take, lambda: None)
+    with _no_words():
+        for piece in pieces:
+            reader.feed(piece)
+    return taken
+
+
+def _told(asked: Any) -> tuple[Any, ...]:
+    """Return what an answer depends on; of what is refused not how much of it was read before."""
+    if asked.refused:
+        return (type(asked.refused).__name__,)
+    environ = dict(asked.environ)
+    body = environ.pop("wsgi.input", None)
+    return environ, body.getvalue() if body else b"", asked.last
+
+
+class _Faults(logging.Handler):
+    """Makes a fault of what our program tells as an unexpected error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise AssertionError(record.getMessage()) from (record.exc_info or (None, None))[1]
+
+
+@contextlib.contextmanager
+def _no_words() -> Any:
+    log, faults = logging.getLogger("iiifserver.web.wire.requests"), _Faults()
+    log.addHandler(faults)
+    try:
+        yield
+    finally:
+        log.removeHandler(faults)
 
 
 # -- headers of images
@@ -396,6 +461,10 @@ TARGETS: dict[str, Target] = {
     "paths": Target(paths, _encoded(seeds.ADDRESSES), ("iiifserver.urls",), 500),
     "content-state": Target(
         content_state, _encoded(seeds.CONTENT_STATES), ("iiifserver.presentation",), 9_000
+    ),
+    "wire": Target(
+        wire, lambda: [bytes([n]) + one for n, one in enumerate(seeds.WIRE)],
+        ("iiifserver.web.wire",), 1_500,
     ),
     "door": Target(door, _encoded(seeds.ADDRESSES), ("iiifserver.web", "iiifserver.urls"), 800),
     **{
