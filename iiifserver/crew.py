@@ -86,9 +86,10 @@ class Crew:
             IiifServerError: workers cannot start, or end again and again.
         """
         with _told() as told:
-            self._posts = [_Post(each, self._start(each)) for each in self._sockets]
             announced = False
             try:
+                for each in self._sockets:
+                    self._posts.append(_Post(each, self._start(each)))
                 while True:
                     signals = told(self._events())
                     if signals & {signal.SIGTERM, signal.SIGINT}:
@@ -193,10 +194,18 @@ class Crew:
             if worker not in self._leaving:
                 self._dismiss(worker, now)
         self._posts.clear()
+        self._replaced.clear()  # nobody is to come any more
         while self._leaving:
             if told(self._events()) & {signal.SIGTERM, signal.SIGINT}:
                 self._leaving = dict.fromkeys(self._leaving, 0.0)
             self._look(True)
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """Let nobody connect who would wait in vain; those who serve have stopped listening."""
+        for each in self._sockets:
+            with contextlib.suppress(OSError):  # it was done before
+                each.shutdown(socket.SHUT_RDWR)
 
 
 def _begin(work: Work, listening: socket.socket, say: Connection) -> None:

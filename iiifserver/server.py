@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TypeVar
 
@@ -170,6 +170,9 @@ def worker(listening: socket.socket, ready: Callable[[], None]) -> None:
     from .web.lanes import Lanes
     from .web.wire import Wire, new_loop
 
+    # asked here, it might be gone already, and another be taken for it
+    started_by = parent_process()
+    parent = started_by.pid if started_by else os.getppid()
     folder = os.environ.get(watchdog.FOLDER)
     pulse = watchdog.Pulse(Path(folder)) if folder else None
     try:
@@ -182,8 +185,9 @@ def worker(listening: socket.socket, ready: Callable[[], None]) -> None:
     if pulse:
         pulse.progress = lambda: watchdog.Progress(lanes.begun, lanes.done)
     wire = Wire(lanes, loop, int(os.environ[CONNECTIONS]))
-    loop.add_signal_handler(signal.SIGTERM, wire.leave)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    # in the loop that runs: one that does not run yet would keep the signal to itself, for ever
+    loop.call_soon(loop.add_signal_handler, signal.SIGTERM, wire.leave)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     gc.collect()
     gc.freeze()  # what is there now stays: it need not be looked through again
     wire.run(listening, ready, _FINISH_S)

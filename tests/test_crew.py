@@ -40,7 +40,7 @@ def work(listening, ready):
         connection.close()
 
 log_to_server()
-sockets = [socket.create_server(("127.0.0.1", 0))]
+sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[2]))]
 print(sockets[0].getsockname()[1], flush=True)
 crew = Crew(work, sockets, 20.0)
 try:
@@ -57,12 +57,12 @@ print("end", flush=True)
 
 
 class Main:
-    """A main process with one worker; `folder` says how workers are."""
+    """A main process and its workers; `folder` says how they are."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workers: int) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-c", CREW, folder],
+            [sys.executable, "-c", CREW, folder, str(workers)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -102,11 +102,11 @@ def until(true: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[], Main]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., Main]]:
     mains: list[Main] = []
 
-    def started() -> Main:
-        mains.append(Main(tmp_path))
+    def started(workers: int = 1) -> Main:
+        mains.append(Main(tmp_path, workers))
         return mains[-1]
 
     yield started
@@ -115,7 +115,7 @@ def start(tmp_path: Path) -> Iterator[Callable[[], Main]]:
         main.process.communicate()
 
 
-def test_it_says_when_all_are_ready_and_ends_when_told(start: Callable[[], Main]) -> None:
+def test_it_says_when_all_are_ready_and_ends_when_told(start: Callable[..., Main]) -> None:
     main = start()
     assert main.line() == "ready"
     worker = main.worker()
@@ -125,7 +125,7 @@ def test_it_says_when_all_are_ready_and_ends_when_told(start: Callable[[], Main]
         os.kill(worker, 0)
 
 
-def test_who_cannot_start_ends_the_start(start: Callable[[], Main], tmp_path: Path) -> None:
+def test_who_cannot_start_ends_the_start(start: Callable[..., Main], tmp_path: Path) -> None:
     (tmp_path / "broken").touch()
     main = start()
     assert (
@@ -135,7 +135,7 @@ def test_who_cannot_start_ends_the_start(start: Callable[[], Main], tmp_path: Pa
     assert main.process.returncode == 2
 
 
-def test_another_takes_the_place_of_one_that_ends(start: Callable[[], Main]) -> None:
+def test_another_takes_the_place_of_one_that_ends(start: Callable[..., Main]) -> None:
     main = start()
     assert main.line() == "ready"
     worker = main.worker()
@@ -147,7 +147,7 @@ def test_another_takes_the_place_of_one_that_ends(start: Callable[[], Main]) -> 
     assert str(another) not in log
 
 
-def test_a_worker_that_ends_again_and_again_ends_the_server(start: Callable[[], Main]) -> None:
+def test_a_worker_that_ends_again_and_again_ends_the_server(start: Callable[..., Main]) -> None:
     main = start()
     assert main.line() == "ready"
     worker = main.worker()
@@ -161,7 +161,7 @@ def test_a_worker_that_ends_again_and_again_ends_the_server(start: Callable[[], 
 
 
 def test_told_to_all_are_replaced_without_a_moment_in_which_nobody_listens(
-    start: Callable[[], Main],
+    start: Callable[..., Main],
 ) -> None:
     main = start()
     assert main.line() == "ready"
@@ -180,7 +180,7 @@ def lives(process: int) -> bool:
 
 
 def test_those_there_are_stay_where_new_ones_cannot_start(
-    start: Callable[[], Main], tmp_path: Path
+    start: Callable[..., Main], tmp_path: Path
 ) -> None:
     main = start()
     assert main.line() == "ready"
@@ -196,7 +196,7 @@ def test_those_there_are_stay_where_new_ones_cannot_start(
     assert main.another_than(worker) != worker
 
 
-def test_who_is_told_twice_does_not_wait(start: Callable[[], Main], tmp_path: Path) -> None:
+def test_who_is_told_twice_does_not_wait(start: Callable[..., Main], tmp_path: Path) -> None:
     (tmp_path / "stubborn").touch()
     main = start()
     assert main.line() == "ready"
@@ -205,3 +205,39 @@ def test_who_is_told_twice_does_not_wait(start: Callable[[], Main], tmp_path: Pa
     assert main.process.poll() is None
     main.process.terminate()
     assert main.end()[0] == ["end"]
+
+
+def test_who_is_told_to_end_while_workers_are_replaced_starts_no_more(
+    start: Callable[..., Main], tmp_path: Path
+) -> None:
+    main = start(3)
+    assert main.line() == "ready"
+    (tmp_path / "stubborn").touch()
+    main.process.send_signal(signal.SIGHUP)
+    assert main.line() == "reload"  # the first of three is being replaced
+    main.process.terminate()
+    assert main.line() == "leave"
+    main.process.terminate()
+    assert main.end()[0] == ["end"]
+
+
+def test_nobody_connects_to_a_server_that_ends(start: Callable[..., Main], tmp_path: Path) -> None:
+    (tmp_path / "stubborn").touch()
+    main = start()
+    assert main.line() == "ready"
+    worker = main.worker()
+    os.kill(worker, signal.SIGSTOP)
+    main.process.terminate()
+    assert main.line() == "leave"
+    until(lambda: not listens(main.port))
+    assert lives(worker)
+    main.process.terminate()
+    assert main.end()[0] == ["end"]
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 30).close()
+    except (ConnectionRefusedError, ConnectionResetError):
+        return False
+    return True

@@ -271,6 +271,41 @@ def test_workers_end_when_the_main_process_is_killed(scans: Path, start: Any) ->
     assert left == []
 
 
+# a worker that begins when its main process has ended already
+LATE = """
+import multiprocessing, os, socket, sys, time
+from iiifserver import server
+
+def begin(main):
+    print(os.getpid(), flush=True)
+    while os.getppid() == main:
+        time.sleep(0.01)
+    server.worker(socket.create_server(("127.0.0.1", 0)), lambda: print("ready", flush=True))
+
+multiprocessing.get_context("fork").Process(target=begin, args=(os.getpid(),)).start()
+time.sleep(0.5)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="workers are forked on Linux only")
+def test_a_worker_ends_whose_main_process_ended_before_it_was_ready(
+    scans: Path, tmp_path: Path
+) -> None:
+    where = {"IIIFSERVER_FOLDER": str(scans), "IIIFSERVER_DATA": str(tmp_path / "data")}
+    environment = where | {"IIIF_THREADS": "2", "IIIF_CONNECTIONS": "9"}
+    found = subprocess.run(
+        [sys.executable, "-c", LATE],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    number = found.stdout.split()[0]
+    wait_until(lambda: not lives(int(number)))
+
+
 def status(where: str, path: str) -> int:
     try:
         return asked(where, path)
