@@ -19,6 +19,7 @@ from iiifserver.errors import RequestError
 from iiifserver.opened import OpenFile, Ready
 from iiifserver.web.wire import Connection, Wire, new_loop
 from iiifserver.web.wire import connection as wires
+from iiifserver.web.wire import loop as loops
 
 Answer = Callable[[Connection, dict[str, Any]], None]
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -457,6 +458,24 @@ def test_who_takes_nothing_for_long_is_left(
     client.send(GET % b"/large")
     assert closed.wait(30)
     assert len(client.rest()) < 27_000_000
+
+
+def test_where_many_take_nothing_those_are_left_who_do_that_longest(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = 30_000_000  # much more than the system takes
+    monkeypatch.setattr(loops, "_MOST_UNSENT_BYTES", size * 2)
+    server.lanes.answers["/large"] = lambda client, _: client.response_bytes(200, [], b"x" * size)
+    first = server.connect()
+    first.send(GET % b"/large")
+    until(lambda: any(each.unsent_bytes for each in server.wire._connections))
+    (connection,) = server.wire._connections
+    later = [server.connect() for _ in range(3)]
+    for each in later:
+        each.send(GET % b"/large")
+    until(lambda: connection not in server.wire._connections)
+    assert len(first.rest()) < size
+    assert len(later[-1].read()[2]) == size
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n", GET % b"/"])

@@ -82,9 +82,11 @@ class Connection(asyncio.Protocol):
         self._wire = wire
         self._waiting: deque[Asked] = deque()
         self._asked: Asked | None = None  # what is being answered
-        self._since_s = wire.now_s  # the last answer, the first byte of a request, the last taken
+        self.since_s = wire.now_s
+        """When an answer was last given, a request begun, or a byte taken."""
         self._socket: socket.socket | None = None
-        self._unsent = 0  # bytes of answers, at the last look
+        self.unsent_bytes = 0
+        """What a client had not taken of its answers, at the last look."""
         self._left: int | None = None  # bytes that an answer in pieces still lacks
         self._full = self._paused = self._lost = False
         self._writable = threading.Event()
@@ -126,7 +128,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what a client sends."""
         if self._requests.between:
-            self._since_s = self._wire.now_s
+            self.since_s = self._wire.now_s
         self._requests.feed(data)
 
     def eof_received(self) -> bool:
@@ -327,7 +329,7 @@ class Connection(asyncio.Protocol):
     def _done(self, asked: Asked) -> None:
         """Be ready for the next request, or close."""
         self._asked = None
-        self._since_s = self._wire.now_s
+        self.since_s = self._wire.now_s
         if asked.refused is not None:
             self._transport.write_eof()  # closed now, it could not read why
             self._wire.later(_LINGER_S, self.end)
@@ -343,10 +345,10 @@ class Connection(asyncio.Protocol):
     def look(self) -> None:
         """End the connection if its client took too long."""
         unsent = self._transport.get_write_buffer_size()
-        if unsent != self._unsent:
-            self._unsent, self._since_s = unsent, self._wire.now_s
+        if unsent != self.unsent_bytes:
+            self.unsent_bytes, self.since_s = unsent, self._wire.now_s
         waits = _STALL_S if unsent else _IDLE_S
-        if (unsent or self.is_idle) and self._wire.now_s - self._since_s > waits:
+        if (unsent or self.is_idle) and self._wire.now_s - self.since_s > waits:
             self.end()
 
     def close_if_idle(self) -> None:

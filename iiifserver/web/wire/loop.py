@@ -16,6 +16,7 @@ from .connection import Connection, Lanes
 
 _PARTING_S = 1.0  # in which who is idle may still ask, when the worker is to end
 _EVERY_S = 0.5
+_MOST_UNSENT_BYTES = 128 << 20  # of answers that clients do not take
 _BACKLOG = 1_024
 
 
@@ -75,11 +76,18 @@ class Wire:
             await asyncio.sleep(0)  # until they are told
 
     def _look(self) -> None:
-        """End the connections whose clients take too long."""
+        """End the connections whose clients take too long, sooner where many read nothing."""
         self.now_s = self.loop.time()
         self.date = _date()
         for connection in [*self._connections]:
             connection.look()
+        held = [each for each in self._connections if each.unsent_bytes]
+        too_much = sum(each.unsent_bytes for each in held) - _MOST_UNSENT_BYTES
+        if too_much > 0:
+            for connection in sorted(held, key=lambda each: each.since_s):
+                if too_much > 0:
+                    connection.end()
+                    too_much -= connection.unsent_bytes
 
     def later(self, delay_s: float, call: Callable[[], None]) -> None:
         """Have the loop's thread call after so many seconds."""
