@@ -299,7 +299,7 @@ def test_a_worker_ends_whose_main_process_ended_before_it_was_ready(
         env=os.environ | environment,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=20,
+        timeout=60,
         check=True,
     )
     number = found.stdout.split()[0]
