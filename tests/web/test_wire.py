@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import random
 import re
@@ -363,6 +364,23 @@ def test_bytes_of_a_file_are_sent_as_they_are(
     time.sleep(0.05)  # so that its system takes no more
     for _ in range(5):
         assert client.read()[2] == prefix + content
+    assert client.read()[2] == b"[/after]"
+
+
+def test_where_a_file_cannot_be_sent_it_is_read(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> int:
+        raise OSError(errno.EINVAL, "not here")
+
+    monkeypatch.setattr(os, "sendfile", refuse)
+    body = ready(tmp_path, b"12345", b"before")
+    server.lanes.answers["/file"] = lambda client, _: client.response_ready(
+        200, [("Content-Length", "11")], body
+    )
+    client = server.connect()
+    client.send(GET % b"/file" + GET % b"/after")
+    assert client.read()[2] == b"before12345"
     assert client.read()[2] == b"[/after]"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -263,8 +264,7 @@ class Connection(asyncio.Protocol):
             if self._socket is not None and not self._transport.get_write_buffer_size():
                 sent = self._socket.send(head, socket.MSG_MORE)
                 if sent == len(head):
-                    number = self._socket.fileno()
-                    sent += os.sendfile(number, body.file.number, body.offset, body.length)
+                    sent += _sent_from(body, self._socket.fileno())
         of_file = max(sent - len(head), 0)
         if sent == len(head) + body.length:
             return ()
@@ -365,6 +365,16 @@ class Connection(asyncio.Protocol):
 _STATUS: Mapping[int, bytes] = {
     each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus
 }
+
+
+def _sent_from(body: Ready, client: int) -> int:
+    """Return how many bytes of a file the system has taken; 0 where it has to be read."""
+    try:
+        return os.sendfile(client, body.file.number, body.offset, body.length)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+            return 0  # a file system that cannot
+        raise
 
 
 def _told(asked: Asked, status: int, headers: Headers, body: bytes) -> bool:
