@@ -261,6 +261,11 @@ class Reader:
         self._checked.pop(name, None)
         return None
 
+    def let_go(self) -> None:
+        """Close the files that were opened some time ago, where nobody asks any more."""
+        if self._checked and self._clock() >= self._until:
+            self._checked = {}
+
     def _check(self, path: str) -> tuple[Ready, tuple[int, ...]]:
         """Open an entry and read it; raise OSError if it is none."""
         file = OpenFile(os.open(path, os.O_RDONLY))

@@ -16,8 +16,7 @@ _THIRD_OF = 6
 """Samples, at least, before a curve says something."""
 MORE = 1.15
 """How much more the last third of a curve may be than the second."""
-_MORE_MB, _MORE_HANDLES = 15, 200
-"""At rest, each worker still has open the files of some sixty kept pictures."""
+_MORE_MB, _MORE_HANDLES = 15, 40
 
 
 @dataclass(frozen=True, slots=True)

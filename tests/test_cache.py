@@ -155,6 +155,23 @@ def test_a_reader_gives_what_was_written_unless_it_is_too_large(tmp_path: Path) 
     assert read(Reader(Directory(tmp_path, 0, 0))) is None
 
 
+@pytest.mark.skipif("sys.platform != 'linux'", reason="counts open files in /proc")
+def test_a_reader_closes_what_nobody_asks_for_any_more(tmp_path: Path) -> None:
+    def held() -> int:
+        return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counts, as they are
+
+    directory, clock = Directory(tmp_path, *ROOMY), Clock()
+    reader, before = Reader(directory, clock), held()
+    keep(directory, "a", "1")
+    assert read(reader) == BODY
+    reader.let_go()
+    assert held() == before + 1
+    clock.now += 11
+    reader.let_go()
+    assert held() == before
+    assert read(reader) == BODY
+
+
 def test_a_reader_does_not_give_what_was_damaged_or_purged(tmp_path: Path) -> None:
     directory = Directory(tmp_path, *ROOMY)
     reader = Reader(directory)

@@ -178,6 +178,10 @@ class Images:
         """Return the picture's bytes if it was made before, None as `cache.Reader.find` does."""
         return self._reader.find(planned.image.source.identifier, planned.etag, most_bytes)
 
+    def let_go(self) -> None:
+        """Close files that nobody asks for any more: what was deleted gives its disk back."""
+        self._reader.let_go()
+
     def making(self, planned: Planned) -> Picture | None:
         """Return the job that makes a picture of a stored tile here, which `answer` would run.
 

@@ -186,6 +186,11 @@ class Answers:
         self._cells[_KEPT if place is None else _STORED] += 1
         return self._found(environ, prepared, body)
 
+    def let_go(self) -> None:
+        """Close files that nobody asks for any more; called now and then, in the one thread."""
+        self._bodies.let_go()
+        self._images.let_go()
+
     def made(self, environ: Environ, making: Making, made: Place | bytes) -> Answer:
         """Return the answer to GET when the job of *making* has made a picture.
 

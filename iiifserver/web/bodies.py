@@ -58,6 +58,11 @@ class Bodies:
             return _Pieces(file, place)
         return [Ready(file, place.offset, place.length, place.prefix).read()]
 
+    def let_go(self) -> None:
+        """Close the files that were opened some time ago, where nobody asks any more."""
+        if self._files and self._clock() >= self._until:
+            self._files = {}
+
     def _open(self, place: Place, planned: Planned) -> OpenFile:
         if place is not planned.place:
             # a picture's own file, which is asked for much less often than tiles

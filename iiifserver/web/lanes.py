@@ -98,6 +98,10 @@ class Lanes:
         finally:
             self.done += 1
 
+    def let_go(self) -> None:
+        """Let go of what nobody asks for any more; called now and then."""
+        self._door.let_go()
+
     def _give(self, client: Client, answer: Answer) -> None:
         status, headers, body, written, ready = answer
         if ready is None:

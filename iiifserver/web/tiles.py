@@ -105,6 +105,10 @@ class Door:
                 self._log.record(environ, answer.status, length, started_s, "tiles")
         return answer
 
+    def let_go(self) -> None:
+        """Let go of what nobody asks for any more; called now and then."""
+        self._answers.let_go()
+
     def name(self, environ: Mapping[str, Any]) -> str:
         """Return what a request is called in the log."""
         return self._names.of(environ)

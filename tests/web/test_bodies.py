@@ -111,6 +111,11 @@ def test_files_stay_open_for_ten_seconds_and_are_bounded(tmp_path: Path) -> None
     clock.now += 11
     assert read(bodies, planned(paths[0], 0, 4)) == b"tile"
     assert held() <= before + 2
+    bodies.let_go()
+    assert held() == before + 1
+    clock.now += 11
+    bodies.let_go()  # nobody asks any more
+    assert held() == before
 
 
 def test_where_a_disk_would_be_waited_for_somebody_else_waits(

@@ -35,6 +35,7 @@ class Lanes:
         self.answers: dict[str, Answer] = {}
         self.asked: list[dict[str, Any]] = []
         self.waiting: dict[str, Connection] = {}
+        self.looks = 0
 
     def __call__(self, client: Connection, request: dict[str, Any]) -> None:
         self.asked.append(request)
@@ -45,6 +46,9 @@ class Lanes:
             answer(client, request)
         else:
             client.response_bytes(200, [("X-Path", path)], f"[{path}]".encode())
+
+    def let_go(self) -> None:
+        self.looks += 1
 
     def refuse(self, client: Connection, _: dict[str, Any], why: RequestError) -> None:
         client.response_bytes(why.status, [], str(why).encode())
@@ -153,6 +157,10 @@ def test_one_connection_carries_many_requests(server: Server) -> None:
         assert headers["Content-Length"] == "4"
         assert re.fullmatch(r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT", headers["Date"])
         assert "Connection" not in headers
+
+
+def test_lanes_are_told_now_and_then_to_let_go(server: Server) -> None:
+    until(lambda: server.lanes.looks > 2)
 
 
 def test_answers_come_in_the_order_of_their_requests(server: Server) -> None:

@@ -43,6 +43,10 @@ class Lanes(Protocol):
         """Answer what is no request that can be answered."""
         ...
 
+    def let_go(self) -> None:
+        """Let go of what nobody asks for any more; called now and then."""
+        ...
+
 
 class Worker(Protocol):
     """What a connection needs of the worker that holds it: `Wire`."""

@@ -79,6 +79,7 @@ class Wire:
         """End the connections whose clients take too long, sooner where many read nothing."""
         self.now_s = self.loop.time()
         self.date = _date()
+        self.lanes.let_go()
         for connection in [*self._connections]:
             connection.look()
         held = [each for each in self._connections if each.unsent_bytes]
