@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -627,9 +628,9 @@ class Publication:
         )
 
     def made(self) -> list[str]:
-        """Return the names of the pyramids that are there."""
-        keys = [key.key for key in opened(self.store).list("pyramids")]
-        return [key for key in keys if key.endswith(".tif")]
+        """Return the names of the pyramids that are there, and their sidecars with them."""
+        keys = {key.key for key in opened(self.store).list("pyramids")}
+        return [key for key in keys if re.sub(r"\.tif$", ".tiles", key) in keys - {key}]
 
     def until_some(self) -> None:
         """Return when some are made, but not all."""
@@ -677,7 +678,9 @@ def test_a_process_that_is_killed_loses_nothing(many: Small, bucket: str) -> Non
     many.put(f"{bucket}/scans")
     publication = Publication(many, bucket)
     publication.until_some()
-    workers = [pid for pid in children(publication.process.pid) if "spawn_main" in command(pid)]
+    family = children(publication.process.pid)
+    # forked of a process that Python starts for that, they have its command; it comes first
+    _, *workers = [pid for pid in family if "forkserver" in command(pid)]
     os.kill(workers[0], signal.SIGKILL)
     assert "edition 1 published" in publication.said()
     whole(publication.store)
