@@ -5,12 +5,14 @@ replaced: what the system has accepted waits for the next. It does nothing but w
 or for the end of a worker.
 
 SIGTERM and SIGINT end all, once their requests are answered; a second one does not wait for that.
-SIGHUP replaces one after the other, each when the new one is ready.
+SIGHUP replaces one after the other, each when the new one is ready. One that is not ready in time
+says where it stands, and is ended.
 """
 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import logging
 import multiprocessing
 import os
@@ -30,13 +32,15 @@ from .errors import IiifServerError
 Work = Callable[[socket.socket, Callable[[], None]], None]
 """What a worker does: serve on a socket until SIGTERM, and say when it is ready."""
 
-_READY_S = 60.0  # for a worker that is to take the place of another
+_READY_S = 60.0  # for a worker, from its start
+_TELL_S = 2.0  # for one that is not, to say where it stands
 _LEAVE_S = 5.0  # beyond what it may take to finish
 _EVERY_S = 1.0
 _MOST_DEATHS, _DEATHS_S = 5, 60.0  # of one worker: then there is no use in starting another
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # where the system's libraries allow it: pages that nobody writes are shared then
 _METHOD = "fork" if sys.platform == "linux" else "spawn"
+_READY = b"ready"
 _log = logging.getLogger(__name__)
 
 
@@ -45,14 +49,31 @@ class _Worker:
     process: BaseProcess
     said: Connection
     began_s: float
-    ready: bool = False
+    word: bytes = b""  # that it is ready, or where it stands if it is not in time
+    given_up: bool = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether it serves."""
+        return self.word.endswith(_READY)
 
     def look(self) -> bool:
-        """Return whether it lives; note whether it is ready."""
+        """Return whether it lives; note what it says."""
         if not self.ready:
-            with contextlib.suppress(EOFError, OSError):
-                self.ready = self.said.poll() and self.said.recv_bytes() == b"ready"
+            with contextlib.suppress(OSError):
+                if self.said.poll():
+                    self.word += os.read(self.said.fileno(), 64 << 10)
         return self.process.is_alive()
+
+    def give_up(self, ready_s: float) -> None:
+        """End it, since it was not ready within so many seconds."""
+        self.given_up = True
+        where = self.word.decode(errors="replace") or "it cannot say where it stands"
+        _log.error(
+            "web worker %d was not ready %g s after its start and is ended. What it waits for, the "
+            "last call first: %s", self.process.pid, ready_s, where,
+        )  # fmt: skip
+        self.process.kill()
 
 
 @dataclass(eq=False, slots=True)
@@ -66,12 +87,22 @@ class _Post:
 
 
 class Crew:
-    """Workers that do *work*, one for each of *sockets*; to finish they have *finish_s*."""
+    """Workers that do *work*, one for each of *sockets*.
 
-    def __init__(self, work: Work, sockets: Sequence[socket.socket], finish_s: float) -> None:
+    They have *ready_s* to be ready, and *finish_s* to finish.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        sockets: Sequence[socket.socket],
+        finish_s: float,
+        ready_s: float = _READY_S,
+    ) -> None:
         self._work = work
         self._sockets = sockets
         self._finish_s = finish_s
+        self._ready_s = ready_s
         self._context: Any = multiprocessing.get_context(_METHOD)
         self._posts: list[_Post] = []
         self._replaced: deque[_Post] = deque()  # those that are to have another worker
@@ -83,7 +114,7 @@ class Crew:
         """Run until told to end; *ready*, *reload* and *leave* are called at that moment.
 
         Raises:
-            IiifServerError: workers cannot start, or end again and again.
+            IiifServerError: workers cannot start in time, or end again and again.
         """
         with _told() as told:
             announced = False
@@ -110,7 +141,9 @@ class Crew:
         # a signal that comes before a worker is its own master would be taken for ours
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
-            process = self._context.Process(target=_begin, args=(self._work, listening, say))
+            process = self._context.Process(
+                target=_begin, args=(self._work, listening, say, self._ready_s)
+            )
             process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -135,6 +168,10 @@ class Crew:
 
     def _look(self, announced: bool) -> None:
         now = time.monotonic()
+        for worker in self._all():
+            late = worker.look() and now - worker.began_s > self._ready_s + _TELL_S
+            if late and not worker.ready and not worker.given_up:
+                worker.give_up(self._ready_s)
         for post in self._posts:
             self._look_at(post, now, announced)
         for worker, until in [*self._leaving.items()]:
@@ -156,8 +193,6 @@ class Crew:
         elif coming and coming.ready:
             self._dismiss(post.worker, now)
             post.worker, post.coming = coming, None
-        elif coming and now - coming.began_s > _READY_S:
-            coming.process.kill()
         if post.worker.look():
             return
         ended, post.worker = post.worker, self._successor(post, now, announced)
@@ -208,7 +243,7 @@ class Crew:
                 each.shutdown(socket.SHUT_RDWR)
 
 
-def _begin(work: Work, listening: socket.socket, say: Connection) -> None:
+def _begin(work: Work, listening: socket.socket, say: Connection, ready_s: float) -> None:
     """Be a worker.
 
     A terminal's ^C goes to a whole process group. It is for the main process, which then tells its
@@ -218,7 +253,13 @@ def _begin(work: Work, listening: socket.socket, say: Connection) -> None:
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    work(listening, lambda: say.send_bytes(b"ready"))
+    faulthandler.dump_traceback_later(ready_s, file=say.fileno())
+
+    def ready() -> None:
+        faulthandler.cancel_dump_traceback_later()
+        os.write(say.fileno(), _READY)
+
+    work(listening, ready)
 
 
 def _how(process: BaseProcess) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -31,6 +33,8 @@ folder = Path(sys.argv[1])
 def work(listening, ready):
     if (folder / "broken").exists():
         sys.exit(3)
+    while (folder / "hanging").exists():
+        time.sleep(0.1)
     if (folder / "stubborn").exists():
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     ready()
@@ -42,7 +46,7 @@ def work(listening, ready):
 log_to_server()
 sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[2]))]
 print(sockets[0].getsockname()[1], flush=True)
-crew = Crew(work, sockets, 20.0)
+crew = Crew(work, sockets, 20.0, float(sys.argv[3]))
 try:
     crew.run(
         ready=lambda: print("ready", flush=True),
@@ -59,10 +63,10 @@ print("end", flush=True)
 class Main:
     """A main process and its workers; `folder` says how they are."""
 
-    def __init__(self, folder: Path, workers: int) -> None:
+    def __init__(self, folder: Path, workers: int, ready_s: float) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-c", CREW, folder, str(workers)],
+            [sys.executable, "-c", CREW, folder, str(workers), str(ready_s)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -109,8 +113,8 @@ def until(true: Callable[[], bool]) -> None:
 def start(tmp_path: Path) -> Iterator[Callable[..., Main]]:
     mains: list[Main] = []
 
-    def started(workers: int = 1) -> Main:
-        mains.append(Main(tmp_path, workers))
+    def started(workers: int = 1, ready_s: float = 60.0) -> Main:
+        mains.append(Main(tmp_path, workers, ready_s))
         return mains[-1]
 
     yield started
@@ -137,6 +141,40 @@ def test_who_cannot_start_ends_the_start(start: Callable[..., Main], tmp_path: P
         == ["the server cannot start: see what its web workers say above", "leave"][::-1]
     )
     assert main.process.returncode == 2
+
+
+def test_who_hangs_while_it_starts_ends_the_start_and_says_where(
+    start: Callable[..., Main], tmp_path: Path
+) -> None:
+    (tmp_path / "hanging").touch()
+    main = start(ready_s=0.1)
+    said, log = main.end()
+    assert said == ["leave", "the server cannot start: see what its web workers say above"]
+    assert main.process.returncode == 2
+    [line] = [json.loads(line) for line in log.splitlines()]
+    told = re.fullmatch(
+        r"web worker (\d+) was not ready 0.1 s after its start and is ended\..*", line["message"],
+        re.DOTALL,
+    )  # fmt: skip
+    assert told
+    assert " in work\n" in line["message"]
+    assert not lives(int(told[1]))
+
+
+def test_who_hangs_while_it_starts_in_place_of_another_is_ended_too(
+    start: Callable[..., Main], tmp_path: Path
+) -> None:
+    main = start(ready_s=5.0)
+    assert main.line() == "ready"
+    worker = main.worker()
+    (tmp_path / "hanging").touch()
+    os.kill(worker, signal.SIGKILL)
+    assert main.process.stderr is not None
+    ended, given_up = main.process.stderr.readline(), main.process.stderr.readline()
+    assert f"web worker {worker} ended" in ended
+    assert "was not ready 5 s after its start" in given_up
+    (tmp_path / "hanging").unlink()
+    assert main.another_than(worker) != worker
 
 
 def test_another_takes_the_place_of_one_that_ends(start: Callable[..., Main]) -> None:
