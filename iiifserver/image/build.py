@@ -8,12 +8,12 @@ be read row by row from the top, is first laid down as plain samples, in a file 
 from __future__ import annotations
 
 import itertools
+import mmap
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-import numpy as np
 import pyvips
 
 from iiifserver.errors import BrokenSource
@@ -30,7 +30,7 @@ from .places import Places, Sent
 from .plan import Box, Dimensions
 from .render import TURNS, flattened, from_samples, read_level, to_srgb
 from .render.cutting import Cutter
-from .render.rows import computed, decoded_whole, read_ahead
+from .render.squares import computed, cut_up, decoded_whole, read_ahead
 from .render.tile import decoded, halves_chroma
 from .stored import Entry
 from .storing import MOST_MADE, Ahead, blobs_in, write_sidecar
@@ -78,9 +78,9 @@ def build(
         made = folder / "pyramid.tif"
         files = [(made, target)]
         try:
-            rows = _rows(scan, leaf, header, folder, form, seen, threads)
+            squares = _squares(scan, leaf, header, folder, form, seen, threads)
             with made.open("wb") as file:
-                ahead = _cut(rows, Dimensions(header.width, header.height), file, blobs, form)
+                ahead = _cut(squares, Dimensions(header.width, header.height), file, blobs, form)
             pyramid = _verified(made, header, form)
         except pyvips.Error as error:
             why = " ".join(str(error).split())[:300].replace(str(scan), scan.name)
@@ -104,35 +104,44 @@ def _is_in(state: str, scan: Path) -> bool:
 # -- from the scan to upright 8-bit samples
 
 
-def _rows(
+def _squares(
     scan: Path, leaf: int, header: Header, folder: Path, form: Form, seen: Seen, threads: int
 ) -> Iterator[Any]:
-    """Yield the picture as it is shown, 8-bit gray or sRGB: see `render.rows`.
+    """Yield the picture as it is shown, 8-bit gray or sRGB, in squares: see `render.squares`.
 
     With several threads it is decoded while it is encoded: that takes less time, and more work.
     """
+    side = _tile(Dimensions(header.width, header.height), form)
     alone = threads == 1
     whole = decoded_whole(scan, header) if alone or header.orientation != 1 else None
     if whole is not None:
-        yield whole
+        yield from cut_up(whole, side)
         return
     parts = (
         flattened(to_srgb(part), form.background) for part in _parts(scan, leaf, header, threads)
     )
-    pixels = _pixels(parts, header, folder, seen)
-    rows = computed(pixels, seen, turned=header.orientation != 1)
-    yield from rows if alone else read_ahead(rows)
+    pixels, seen = _pixels(parts, header, folder, seen)
+    squares = computed(pixels, side, seen)
+    yield from squares if alone else read_ahead(squares, side)
 
 
-def _pixels(parts: Iterator[Any], header: Header, folder: Path, seen: Seen) -> Any:
-    """Return the picture of *parts*, gray or sRGB and opaque, as it is shown: upright."""
+def _pixels(parts: Iterator[Any], header: Header, folder: Path, seen: Seen) -> tuple[Any, Seen]:
+    """Return the picture of *parts*, gray or sRGB and opaque, as it is shown: upright.
+
+    And what is to be told how much of it is read.
+    """
     if header.orientation == 1 and header.format not in ("jp2", "pdf", "heic"):
-        return next(parts)
+        return next(parts), seen
     rows = header.levels[0].height
-    image = _laid_down(parts, folder / "samples", lambda done: seen(100 * done // rows))
+    image, samples = _laid_down(parts, folder / "samples", lambda done: seen(100 * done // rows))
     for turn in TURNS[header.orientation]:
         image = getattr(image, turn)()
-    return image
+
+    def told(percent: int) -> None:
+        samples.madvise(mmap.MADV_DONTNEED)  # else all that was read counts as memory of ours
+        seen(percent)
+
+    return image, told
 
 
 def _parts(scan: Path, leaf: int, header: Header, threads: int) -> Iterator[Any]:
@@ -156,20 +165,20 @@ def _parts(scan: Path, leaf: int, header: Header, threads: int) -> Iterator[Any]
             yield read_level(scan, header, 0, Box(0, 0, level.width, level.height))
 
 
-def _laid_down(parts: Iterable[Any], path: Path, seen: Seen) -> Any:
-    """Return the picture that *parts* make from top to bottom, its samples in a file.
+def _laid_down(parts: Iterable[Any], path: Path, seen: Seen) -> tuple[Any, mmap.mmap]:
+    """Return the picture that *parts* make from top to bottom, and its samples in a file.
 
     *seen* is told how many rows are there.
     """
     height = 0
-    with path.open("wb") as file:
+    with path.open("w+b") as file:
         for part in parts:
             part.rawsave_target(pyvips.Target.new_to_descriptor(file.fileno()))
             height += part.height
             seen(height)
-    samples = np.memmap(path, np.uint8, "r")
+        samples = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     image = pyvips.Image.new_from_memory(samples, part.width, height, part.bands, "uchar")
-    return image.copy(interpretation=part.interpretation)
+    return image.copy(interpretation=part.interpretation), samples
 
 
 def _plain(why: str) -> str:
@@ -181,17 +190,17 @@ def _plain(why: str) -> str:
 
 
 def _cut(
-    rows: Iterator[Any], size: Dimensions, file: IO[bytes], blobs: IO[bytes], form: Form
+    squares: Iterator[Any], size: Dimensions, file: IO[bytes], blobs: IO[bytes], form: Form
 ) -> Ahead:
-    """Write the pyramid of *rows*; return what its sidecar is made of, tiles among the *blobs*."""
+    """Write the pyramid of *squares*; return what its sidecar is made of, tiles in *blobs*."""
     tile, encoding = _tile(size, form), Encoding(jpeg_quality=form.quality)
     cutter = Cutter(size, tile, encoding)
-    first = next(rows)
-    samples = Samples(gray=first.itemsize == 1, halved=halves_chroma(encoding))
+    first = next(squares)
+    samples = Samples(gray=first.shape[2] == 1, halved=halves_chroma(encoding))
     pyramid = TiledTiff(file, cutter.levels, tile, samples)
     tiles: list[list[Entry | None]] = [[None] * count for count in pyramid.counts]
     left = MOST_MADE
-    for each in cutter.cut(itertools.chain([first], rows)):
+    for each in cutter.cut(itertools.chain([first], squares)):
         offset = pyramid.add(each.level, each.number, each.stored)
         if not each.shown:
             tiles[each.level][each.number] = Entry(1, offset, len(each.stored))

@@ -1,14 +1,15 @@
-"""Rows of pixels -> the tiles of a pyramid: every level is halved and encoded as its rows come.
+"""Squares of pixels -> the tiles of a pyramid: each is encoded and halved as soon as it comes.
 
-So a scan is decoded once, and of each level no more is held than one row of tiles. Halves are
-averages of two by two pixels, of what is left of them at the end: docs/decisions/0002-one-grid.md.
+So a scan is decoded once, and of each level but the finest, which whoever decodes it may hold, no
+more is held than half a row of tiles. Halves are averages of two by two pixels, of what is left of
+them at the end: docs/decisions/0002-one-grid.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from operator import truediv
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyvips
@@ -21,13 +22,12 @@ from iiifserver.image.plan import Dimensions
 from .tile import encoded
 
 if TYPE_CHECKING:
-    from .rows import Numbers
+    from .squares import Pixels
 
-_HALVED_ROWS = 64  # at a time; an even number
 _LONGEST_KEPT = 2048  # side of the levels of which small pictures are made
 _LARGER = 1.25  # how much larger a level is at least than what is made of it
 _BLOCK = 16  # what JPEG codes together, chroma subsampled
-_MODES = {1: "L", 4: "RGBX"}  # by the bytes of a pixel
+_MODES = {1: "L", 3: "RGB", 4: "RGBX"}  # by the bytes of a pixel
 
 
 class Tile(NamedTuple):
@@ -53,10 +53,13 @@ class Cutter:
             below = self._bands[-1] if self._bands else None
             self._bands.append(_Band(number, size, tile, encoding, below))
 
-    def cut(self, rows: Iterable[Numbers]) -> Iterator[Tile]:
-        """Yield the tiles of all levels, as they become whole; *rows* come from the top."""
-        for some in rows:
-            yield from self._bands[-1].take(some)
+    def cut(self, squares: Iterable[Pixels]) -> Iterator[Tile]:
+        """Yield the tiles of all levels, row by row, made of the *squares* of the finest.
+
+        They come as `squares` yields them, with the tiles' side.
+        """
+        for square in squares:
+            yield from self._bands[-1].take(square)
 
     def whole(self, size: Dimensions) -> bytes | None:
         """Return the whole picture in this size, after all is cut; None where no level serves.
@@ -66,116 +69,116 @@ class Cutter:
         for level, band in zip(reversed(self.levels), self._bands, strict=True):
             larger = min(map(truediv, level, size))
             serves = level in (size, self.levels[0]) or larger >= _LARGER
-            pixels = band.kept() if serves else None
-            if pixels is not None:
-                return encoded(_samples(_resized(pixels, size)), self._encoding)
+            if serves and band.kept is not None:
+                return encoded(_resized(band.kept, size), self._encoding)
         return None
 
 
 class _Band:
-    """The row of tiles of one level that is being filled."""
+    """One level, of whose squares come one after the other; of those above, their halves."""
 
     def __init__(
         self, number: int, size: Dimensions, tile: int, encoding: Encoding, below: _Band | None
     ) -> None:
         self._number = number
-        self._kept: list[Numbers] = []
         self._size = size
         self._tile = tile
         self._encoding = encoding
         self._below = below
-        self._held: Numbers | None = None
-        self._filled = 0
-        self._halved = 0
-        self._row = 0
+        self._across = -(-size.width // tile)
+        self._halves_across, self._halves_down = (-(-side // (tile // 2)) for side in size)
+        self._squares = 0
+        self._row: list[Tile] = []
+        self._halves = 0
+        self._upper: Pixels | None = None  # in one piece, all of a row of squares
+        self._lower: list[Pixels] = []  # of one square
+        self.kept: Pixels | None = None
+        """The whole level, where it is not too large."""
 
-    def kept(self) -> Numbers | None:
-        """Return the whole level, None where it is too large to be kept."""
-        if len(self._kept) > 1:
-            self._kept = [np.vstack(self._kept)]
-        return self._kept[0] if self._kept else None
+    def take(self, square: Pixels) -> Iterator[Tile]:
+        """Yield the tiles that are whole with *square*, the next one: here after levels below."""
+        row, column = divmod(self._squares, self._across)
+        self._keep(square, row * self._tile, column * self._tile)
+        self._row.append(self._cut(square))
+        self._squares += 1
+        if self._below:
+            yield from self._below.take_half(_halved(square))
+        if column == self._across - 1:
+            yield from self._row
+            self._row.clear()
 
-    def take(self, rows: Numbers) -> Iterator[Tile]:
-        """Yield the tiles that are whole with *rows*, here and on all levels below."""
-        while len(rows):
-            wanted = min(self._tile, self._size.height - self._row * self._tile)
-            if not self._filled and len(rows) >= wanted:
-                band, rows = np.ascontiguousarray(rows[:wanted]), rows[wanted:]
-                self._filled = wanted
-            else:
-                if self._held is None:
-                    self._held = np.empty((self._tile, self._size.width), rows.dtype)
-                count = min(wanted - self._filled, len(rows))
-                self._held[self._filled : self._filled + count] = rows[:count]
-                band, rows = self._held[:wanted], rows[count:]
-                self._filled += count
-            yield from self._pass_on(band)
-            if self._filled == wanted:
-                yield from self._cut(band)
-                self._filled = self._halved = 0
-                self._row += 1
+    def take_half(self, half: Pixels) -> Iterator[Tile]:
+        """Yield the tiles that are whole with *half*, of the next square of the level above."""
+        row, column = divmod(self._halves, self._halves_across)
+        self._halves += 1
+        if row % 2 == 0 and row < self._halves_down - 1:
+            self._hold(half, column)
+            return
+        self._lower.append(half)
+        if column % 2 == 0 and column < self._halves_across - 1:
+            return
+        square = np.concatenate(self._lower, axis=1)
+        self._lower.clear()
+        if row % 2 and self._upper is not None:
+            left = column // 2 * self._tile
+            upper = self._upper[:, left : left + square.shape[1]]
+            square = np.concatenate((upper, square))
+        yield from self.take(square)
 
-    def _pass_on(self, band: Numbers) -> Iterator[Tile]:
-        """Give the level below what can be halved by now: as long as the processor has it."""
-        while self._below and self._halved < self._filled:
-            end = min(self._halved + _HALVED_ROWS, self._filled)
-            if end < self._halved + _HALVED_ROWS and end < len(band):
-                return
-            part, self._halved = band[self._halved : end], end
-            yield from self._below.take(_halved(part))
+    def _hold(self, half: Pixels, column: int) -> None:
+        side, wide, bands = half.shape
+        if self._upper is None:
+            self._upper = np.empty((side, self._size.width, bands), np.uint8)
+        left = column * (self._tile // 2)
+        self._upper[:, left : left + wide] = half
 
-    def _cut(self, rows: Numbers) -> Iterator[Tile]:
-        room = np.empty(self._tile**2, rows.dtype)  # the same for all: new memory costs more
-        lefts = range(0, self._size.width, self._tile)
-        first = self._row * len(lefts)
-        for column, left in enumerate(lefts):
-            part = rows[:, left : left + self._tile]
-            cell: Numbers = room[: part.size].reshape(part.shape)
-            cell[...] = part
-            shown = None
-            if part.shape != (self._tile, self._tile):
-                shown = self._encoded(cell)
-                cell = room.reshape(self._tile, self._tile)
-                _fill_up(cell, part)
-            yield Tile(self._number, first + column, self._encoded(cell), shown)
-        if max(self._size) <= _LONGEST_KEPT:
-            self._kept.append(rows.copy())
+    def _cut(self, square: Pixels) -> Tile:
+        jpeg, number = encoded(square, self._encoding), self._squares
+        if square.shape[:2] == (self._tile, self._tile):
+            return Tile(self._number, number, jpeg, None)
+        filled = encoded(_filled_up(square, self._tile), self._encoding)
+        return Tile(self._number, number, filled, jpeg)
 
-    def _encoded(self, numbers: Numbers) -> bytes:
-        return encoded(_samples(numbers), self._encoding)
-
-
-def _samples(numbers: Numbers) -> Any:
-    """Return rows, columns and bands."""
-    return numbers.view(np.uint8).reshape(*numbers.shape, numbers.itemsize)
+    def _keep(self, square: Pixels, top: int, left: int) -> None:
+        if max(self._size) > _LONGEST_KEPT:
+            return
+        height, width, bands = square.shape
+        if self.kept is None:
+            self.kept = np.empty((self._size.height, self._size.width, bands), np.uint8)
+        self.kept[top : top + height, left : left + width] = square
 
 
-def _halved(rows: Numbers) -> Numbers:
-    mode = _MODES[rows.itemsize]
-    image = Image.frombuffer(mode, rows.shape[::-1], rows, "raw", mode, 0, 1).reduce(2)
-    halves: Numbers = np.frombuffer(image.tobytes(), rows.dtype)
-    return halves.reshape(image.height, image.width)
+def _halved(pixels: Pixels) -> Pixels:
+    height, width, bands = pixels.shape
+    mode = _MODES[bands]
+    image = Image.new(mode, (width, height), None)
+    image.frombytes(pixels, "raw", mode, 0, 1)
+    half = image.reduce(2)
+    return np.frombuffer(half.tobytes(), np.uint8).reshape(half.height, half.width, bands)
 
 
-def _resized(rows: Numbers, size: Dimensions) -> Numbers:
-    if rows.shape == (size.height, size.width):
-        return rows
-    height, width = rows.shape
-    image = pyvips.Image.new_from_memory(rows, width, height, rows.itemsize, "uchar")
+def _resized(pixels: Pixels, size: Dimensions) -> Pixels:
+    height, width, bands = pixels.shape
+    if (width, height) == size:
+        return pixels
+    image = pyvips.Image.new_from_memory(pixels, width, height, bands, "uchar")
     image = image.reducev(height / size.height, kernel="lanczos3")
     image = image.reduceh(width / size.width, kernel="lanczos3")
-    resized: Numbers = np.frombuffer(image.write_to_memory(), rows.dtype)
-    return resized.reshape(size.height, size.width)
+    resized = np.frombuffer(image.write_to_memory(), np.uint8)
+    return resized.reshape(size.height, size.width, bands)
 
 
-def _fill_up(cell: Numbers, part: Numbers) -> None:
-    """Make *cell* begin with *part*, its last blocks filled with the edge, the rest with a colour.
+def _filled_up(part: Pixels, side: int) -> Pixels:
+    """Return *part* in a square, its last blocks filled with its edge, the rest with a colour.
 
     Black would shine through JPEG into the picture.
     """
-    height, width = part.shape
-    high, wide = (-(-side // _BLOCK) * _BLOCK for side in part.shape)
-    cell[:height, :width] = part
-    cell[:height, width:wide] = part[:, -1:]
-    cell[height:high, :wide] = cell[height - 1, :wide]
-    cell[:high, wide:] = cell[high:] = part[-1, -1]
+    height, width, bands = part.shape
+    high, wide = (-(-each // _BLOCK) * _BLOCK for each in (height, width))
+    square = np.empty((side, side, bands), np.uint8)
+    square[:height, :width] = part
+    square[:height, width:wide] = part[:, -1:]
+    square[height:high, :wide] = square[height - 1, :wide]
+    colour = np.full((side, bands), part[-1, -1])  # a row of it is laid down much quicker
+    square[:high, wide:], square[high:] = colour[wide:], colour
+    return square
