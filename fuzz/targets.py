@@ -287,11 +287,10 @@ class _Reads:
 
 def _check_header(found: Any) -> None:
     from iiifserver.config import Config
-    from iiifserver.image.cost import cost_ms
+    from iiifserver.image.cost import check_cost, cost_ms
     from iiifserver.image.info import Description, info
     from iiifserver.image.plan import Dimensions, Limits, make_plan
     from iiifserver.image.request import ImageRequest
-    from iiifserver.image.service import check_cost
 
     limits = Limits(**_LIMITS)
     assert 0 < found.width <= _MAX_SIDE, found

@@ -57,10 +57,12 @@ class Memory(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """Return what is kept under *key*, None where nothing is."""
-        with self._lock:
-            value = self._values.get(key)
-            if value is not None:
+        value = self._values.get(key)
+        if value is not None:
+            try:
                 self._values.move_to_end(key)
+            except KeyError:  # another thread has dropped it meanwhile
+                return None
         return value
 
     def put(self, key: K, value: V) -> None:

@@ -26,8 +26,9 @@ from .image.headers import Header
 from .image.job import bytes_of
 from .image.making import BuildPyramid, StoreTiles
 from .image.masters import Masters
+from .image.planned import Image
 from .image.request import ImageRequest
-from .image.service import Image, Images
+from .image.service import Images
 from .near import Pieces
 from .routing import with_prefixes
 from .sources import File, Folder, Listed, Sources, identity_of

@@ -21,8 +21,9 @@ from typing import BinaryIO, NamedTuple
 
 from iiifserver.errors import Busy, NotFound
 from iiifserver.image.open import describe
+from iiifserver.image.planned import Planned
 from iiifserver.image.request import ImageRequest
-from iiifserver.image.service import Images, Planned
+from iiifserver.image.service import Images
 
 MOST_PAGES = 1_000
 MOST_BYTES = 256 << 20

@@ -49,11 +49,21 @@ class Prefixed:
 
     def find(self, identifier: str) -> Source:
         """Return the source that *identifier* names, or raise NotFound."""
+        sources, prefix, rest = self._split(identifier)
+        return _below(prefix, sources.find(rest))
+
+    def listed(self, identifier: str) -> Source | None:
+        """Return the source if it is in a table in memory."""
+        sources, prefix, rest = self._split(identifier)
+        found = sources.listed(rest)
+        return None if found is None else _below(prefix, found)
+
+    def _split(self, identifier: str) -> tuple[Sources, str, str]:
+        """Return who has a source, what is put before the name that they have for it, and that."""
         prefix, slash, rest = identifier.partition("/")
-        if not slash or prefix not in self._named:
-            return self._others.find(identifier)
-        found = self._named[prefix].find(rest)
-        return replace(found, identifier=f"{prefix}/{found.identifier}")
+        if slash and prefix in self._named:
+            return self._named[prefix], f"{prefix}/", rest
+        return self._others, "", identifier
 
     def table(self) -> object:
         """Return where names are looked up: the same object as long as all are."""
@@ -100,9 +110,17 @@ class Afar:
             clock=self._clock,
         )
 
+    def listed(self, _identifier: str) -> Source | None:
+        """Return None: a store has no table."""
+        return None
+
     def table(self) -> object:
         """Return what never changes: a store has no table."""
         return self
+
+
+def _below(prefix: str, found: Source) -> Source:
+    return replace(found, identifier=f"{prefix}{found.identifier}") if prefix else found
 
 
 def _key(identifier: str) -> str | None:

@@ -6,6 +6,7 @@ path: `..`, absolute paths, NUL and backslashes name nothing because no file is 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
@@ -98,6 +99,10 @@ class Sources(Protocol):
         """Return the source that *identifier* names, or raise NotFound."""
         ...
 
+    def listed(self, identifier: str) -> Source | None:
+        """Return the source if a table in memory has it: no folder or store is read for it."""
+        ...
+
     def table(self) -> object:
         """Return where names are looked up: the same object as long as they mean the same files."""
         ...
@@ -159,6 +164,12 @@ class Listed:
         except KeyError:
             raise _nothing(identifier) from None
         return _source(identifier, file)
+
+    def listed(self, identifier: str) -> Source | None:
+        """Return the source that *identifier* names, None if there is none."""
+        with contextlib.suppress(NotFound):
+            return self.find(identifier)
+        return None
 
     def table(self) -> object:
         """Return what never changes: this list."""
@@ -251,6 +262,12 @@ class Folder:
                 raise
         self.scan()
         return self._table.find(name)
+
+    def listed(self, identifier: str) -> Source | None:
+        """Return the source if it was there when the folder was scanned."""
+        with contextlib.suppress(NotFound):
+            return self._table.find(unicodedata.normalize("NFC", identifier))
+        return None
 
     def table(self) -> object:
         """Return what was found; the same object while nothing changed."""

@@ -25,12 +25,15 @@ _ADDRESS = re.compile(
 )
 
 
+Segments = tuple[str, str, str, str]
+"""Region, size, rotation and `quality.format`."""
+
+
 class ImagePath(NamedTuple):
     """A decoded path below `/iiif/{version}/`, as one of its readings."""
 
     identifier: str
-    segments: tuple[str, str, str, str]
-    """Region, size, rotation and `quality.format`."""
+    segments: Segments
 
 
 class PresentationPath(NamedTuple):

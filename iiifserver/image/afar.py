@@ -35,7 +35,8 @@ from .headers import Header
 from .headers.tiff import read_directories, read_subdirectories, take_tags
 from .headers.window import Window
 from .kept import note_use
-from .plan import Box, Plan
+from .plan import Plan
+from .request import OutputFormat
 from .stored import Stored, directories_in, parsed, read_stored
 
 FOLDER = "copies"
@@ -60,9 +61,14 @@ class FarStored(Stored):
     here: str
     """Where its sidecar is on this machine; empty if it is in the store."""
 
-    def place(self, box: Box, width: int, height: int, output_format: str = "jpg") -> Place | None:
-        """Return the bytes of *box* in this size, upright and in the image's own colours."""
-        found = Stored.place(self, box, width, height, output_format)  # type: ignore[arg-type]
+    def tile(self, place: int, output_format: OutputFormat) -> Place | None:
+        """Return the bytes of the tile at *place* among all, levels and rows in their order."""
+        found = Stored.tile(self, place, output_format)
+        return self.reached(found) if found else None
+
+    def whole(self, width: int, height: int) -> Place | None:
+        """Return the JPEG of the whole picture in a size."""
+        found = Stored.whole(self, width, height)
         return self.reached(found) if found else None
 
     def reached(self, place: Place) -> Place:

@@ -7,6 +7,9 @@ holds the picture whole reads all of it; tiles are read where they lie.
 
 from __future__ import annotations
 
+from iiifserver.config import Config
+from iiifserver.errors import SourceTooLarge
+
 from .geometry import Piece, crop_for
 from .headers import Format, Header
 from .plan import Plan
@@ -92,3 +95,17 @@ def _decoding_ms(header: Header, number: int, pieces: list[Piece]) -> float:
 
 def _tiles(start: int, end: int, side: int) -> int:
     return -(-end // side) - start // side
+
+
+def check_cost(name: str, header: Header, config: Config) -> None:
+    """Raise SourceTooLarge if decoding a scan would cost more than *config* allows."""
+    pixels, most_pixels = header.width * header.height, config.max_source_pixels
+    if pixels > most_pixels:
+        why = f"{name} has {pixels:,} pixels; {most_pixels:,} are allowed"
+        raise SourceTooLarge(why, parameter="identifier")
+    if header.decode_bytes > config.max_decoder_mib << 20:
+        why = (
+            f"{name} would need {header.decode_bytes >> 20:,} MiB to decode; "
+            f"{config.max_decoder_mib:,} are allowed"
+        )
+        raise SourceTooLarge(why, parameter="identifier")

@@ -183,7 +183,7 @@ class Picture:
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as plain values: dataclasses one by one take longer than all else on the way."""
         given = self.given if isinstance(self.given, bytes) else _packed(self.given)
-        plan, encoding = _values_of_plan(self.plan), _values_of_encoding(self.encoding)
+        plan, encoding = tuple(self.plan), _values_of_encoding(self.encoding)
         stored = self.stored and tuple(self.stored)
         about = (self.identity, self.keep, stored, self.lossless, self.copy_of)
         return _arrived, (self.name, str(self.path), given, plan, encoding, *about)
@@ -211,7 +211,6 @@ class Picture:
             raise Replaced(f"{self.name} was replaced while it was read")
 
 
-_values_of_plan = attrgetter(*(each.name for each in fields(Plan)))
 _values_of_encoding = attrgetter(*(each.name for each in fields(Encoding)))
 
 

@@ -8,7 +8,6 @@ are those of a viewer's level where they can be, else rounded to the nearest pix
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -79,8 +78,7 @@ class Limits(NamedTuple):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A request, resolved for one image.
 
     `box` is the region in the image as shown, `width` and `height` what it is scaled to before

@@ -9,27 +9,30 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import lru_cache
 from typing import NamedTuple
 
 from iiifserver.cache import Directory, Memory, Reader
 from iiifserver.config import Config, background_rgb
-from iiifserver.errors import BrokenSource, SourceTooLarge
+from iiifserver.errors import BrokenSource, RequestError
 from iiifserver.far import FarSource
 from iiifserver.metrics import Counters
 from iiifserver.opened import Ready
 from iiifserver.sources import Place, Source, Sources
 
 from .afar import Copies, read_far
+from .cost import check_cost
 from .headers import Header
 from .info import listed_sizes
 from .job import Encoding, Picture, Renderer, bytes_of, fits_tile
 from .masters import Masters
+from .names import Names
 from .plan import Dimensions, Limits, Plan, make_plan
+from .planned import Answer, Image, Known, Planned, StoredTile
 from .request import ImageRequest
-from .stored import Stored, read_stored
+from .stored import Stored, beginning, read_stored
 
 MOST_HEADERS = 20_000
 """Headers kept in memory, about 1 kB each."""
@@ -38,38 +41,6 @@ MOST_IMAGES_BYTES = 16 << 20
 _MOST_PLANS = 4_096  # that are kept: images of one size have theirs in common
 EDITION_OF_PIXELS = "4"
 """Part of every ETag: raised when the same request begins to give other bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image that can be served: the file that answers, and what its header says."""
-
-    source: Source
-    header: Header
-    dimensions: Dimensions
-    """Width and height as shown."""
-    tile: Dimensions
-    """The tile size to advertise."""
-    tag: str
-    """Tells its pictures from those of any other file or settings."""
-    stored: Stored | None
-    """What stands ready of it, None as long as there is no sidecar."""
-
-
-class Planned(NamedTuple):
-    """A request that can be answered, the strong ETag of its answer, and that, if it is stored."""
-
-    image: Image
-    plan: Plan
-    etag: str
-    place: Place | None
-
-
-class Answer(NamedTuple):
-    """A picture: where it stands ready, or its bytes; and what it is the answer to."""
-
-    planned: Planned
-    body: Place | bytes
 
 
 class _Kept(NamedTuple):
@@ -144,6 +115,15 @@ class Images:
             return None
         return kept.image
 
+    def at_hand(self, identifier: str) -> Image | None:
+        """Return the image if it is `known`, or can be described without waiting for a disk."""
+        image = self.known(identifier)
+        if image is None and self._is_at_hand(self._sources.listed(identifier)):
+            with suppress(RequestError):  # it is raised again where it is waited for
+                described = self.describe(identifier)
+                return described if described.stored else None  # else it lacks something
+        return image
+
     def wanted(self, identifier: str) -> Image:
         """Return the image, as `describe`, and have made in the background what it lacks."""
         image = self.describe(identifier)
@@ -164,9 +144,21 @@ class Images:
         return self._planned(self.wanted(identifier), request)
 
     def plan_known(self, identifier: str, request: ImageRequest) -> Planned | None:
-        """Return the same as `plan` if the image is `known`, None if it has to be looked at."""
-        image = self.known(identifier)
+        """Return the same as `plan` if the image is `at_hand`, None if it has to be looked at."""
+        image = self.at_hand(identifier)
         return self._planned(image, request) if image else None
+
+    def tile_known(self, identifier: str, numbers: Sequence[str]) -> StoredTile | None:
+        """Return the tile that stands ready for a request of version 3, upright, as JPEG.
+
+        *numbers* are as `Names.find` takes them. None where the image is not `at_hand` or has no
+        such tile: then there is more to work out.
+        """
+        image = self.at_hand(identifier)
+        if image is None or image.names is None:
+            return None
+        place = image.names.find(*numbers)
+        return None if place is None else StoredTile.of(image, numbers, place)
 
     def ready(self, planned: Planned) -> Place | None:
         """Return the picture if it stands ready, None if it would have to be made."""
@@ -174,7 +166,7 @@ class Images:
             return planned.place
         return self._derived.get(planned.image.source.identifier, planned.etag)
 
-    def kept(self, planned: Planned, most_bytes: int) -> Ready | None:
+    def kept(self, planned: Known, most_bytes: int) -> Ready | None:
         """Return the picture's bytes if it was made before, None as `cache.Reader.find` does."""
         return self._reader.find(planned.image.source.identifier, planned.etag, most_bytes)
 
@@ -182,13 +174,15 @@ class Images:
         """Close files that nobody asks for any more: what was deleted gives its disk back."""
         self._reader.let_go()
 
-    def making(self, planned: Planned) -> Picture | None:
+    def making(self, planned: Known) -> Picture | None:
         """Return the job that makes a picture of a stored tile here, which `answer` would run.
 
         None where it is of something else, or was made before: then there is more to see to.
         """
+        if isinstance(planned, StoredTile) or isinstance(planned.image.source, FarSource):
+            return None
         tile = self._tile(planned)
-        if tile is None or isinstance(planned.image.source, FarSource):
+        if tile is None:
             return None
         picture = self._picture(planned, tile)
         if picture.keep and os.path.exists(picture.keep):  # noqa: PTH110 - often asked
@@ -233,6 +227,16 @@ class Images:
 
     def _planned(self, image: Image, request: ImageRequest) -> Planned:
         return _of(image, *_resolved(request, image.dimensions, self.limits, self._lossless))
+
+    def _is_at_hand(self, found: Source | None) -> bool:
+        """Return whether a sidecar says all of a picture, and the system has it in memory."""
+        if found is None or isinstance(found, FarSource):
+            return False
+        sidecar = self._masters.served(found).stored
+        try:
+            return sidecar is not None and beginning(sidecar).at_hand()
+        except OSError:
+            return False
 
     def _still(self, kept: _Kept) -> bool:
         """Return whether looking at an image again would find the same."""
@@ -279,7 +283,8 @@ class Images:
         identity = (source.identity, source.leaf, ready, self._settings)
         tag = hashlib.blake2b(repr(identity).encode(), digest_size=10).hexdigest()
         size = Dimensions(header.width, header.height)
-        return Image(source, header, size, self._masters.tile(source, header), tag, stored)
+        names = Names(stored, self.limits) if stored else None
+        return Image(source, header, size, self._masters.tile(source, header), tag, stored, names)
 
     def _may_be_stored(self, source: Source, header: Header) -> bool:
         """Return whether stored pictures may answer: they have no profile."""
@@ -359,27 +364,13 @@ def _tag(plan: Plan, lossless: str) -> str:
 
 
 def _memory_bytes(kept: _Kept) -> int:
-    stored = kept.image.stored
-    return 3_000 + (stored.memory_bytes if stored else 0)
+    stored, names = kept.image.stored, kept.image.names
+    return 3_000 + (stored.memory_bytes if stored else 0) + (names.memory_bytes if names else 0)
 
 
 def _of(image: Image, plan: Plan, tag: str) -> Planned:
     place = image.stored.find(plan) if image.stored else None
     return Planned(image, plan, f"{image.tag}-{tag}", place)
-
-
-def check_cost(name: str, header: Header, config: Config) -> None:
-    """Raise SourceTooLarge if decoding a scan would cost more than *config* allows."""
-    pixels, most_pixels = header.width * header.height, config.max_source_pixels
-    if pixels > most_pixels:
-        why = f"{name} has {pixels:,} pixels; {most_pixels:,} are allowed"
-        raise SourceTooLarge(why, parameter="identifier")
-    if header.decode_bytes > config.max_decoder_mib << 20:
-        why = (
-            f"{name} would need {header.decode_bytes >> 20:,} MiB to decode; "
-            f"{config.max_decoder_mib:,} are allowed"
-        )
-        raise SourceTooLarge(why, parameter="identifier")
 
 
 def limits_of(config: Config) -> Limits:

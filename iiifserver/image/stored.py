@@ -37,6 +37,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from iiifserver.opened import OpenFile, Ready
 from iiifserver.sources import Place
 
 from .headers import Header
@@ -91,7 +92,7 @@ class Index:
     """CRC-32 of the picture's file, None where it is not ours, and of the blobs; see `fixity`."""
 
 
-class _Level(NamedTuple):
+class Level(NamedTuple):
     """A level's grid: the full-size pixels of a tile, and the place of the first among all."""
 
     across: int
@@ -119,7 +120,8 @@ class Stored:
     image: Dimensions
     gray: bool
     """Whether the image has no colours: its gray is its default."""
-    _levels: tuple[_Level, ...]
+    levels: tuple[Level, ...]
+    """Finest first."""
     _kinds: tuple[_Bytes, ...]
     _tiles: array[int]
     _lengths: array[int]
@@ -148,8 +150,8 @@ class Stored:
             (-(-wide // width) - 1).bit_length(),
             (-(-high // height) - 1).bit_length(),
         )
-        if number < len(self._levels):
-            across, down, columns, first = self._levels[number]
+        if number < len(self.levels):
+            across, down, columns, first = self.levels[number]
             column, beside = divmod(left, across)
             row, below = divmod(top, down)
             if (
@@ -160,15 +162,24 @@ class Stored:
                 and width == -(-wide >> number)
                 and height == -(-high >> number)
             ):
-                place = first + row * columns + column
-                length = self._lengths[place]
-                packed = self._tiles[place]
-                path, start, form, prefix = self._kinds[packed >> _KIND_SHIFT]
-                if length and form == output_format:
-                    return Place(path, start + (packed & _OFFSET), length, prefix)
+                found = self.tile(first + row * columns + column, output_format)
+                if found:
+                    return found
         if (wide, high) == self.image and output_format == "jpg":
-            return self._wholes.get((width, height))
+            return self.whole(width, height)
         return None
+
+    def whole(self, width: int, height: int) -> Place | None:
+        """Return the JPEG of the whole picture in a size."""
+        return self._wholes.get((width, height))
+
+    def tile(self, place: int, output_format: OutputFormat) -> Place | None:
+        """Return the bytes of the tile at *place* among all, levels and rows in their order."""
+        length, packed = self._lengths[place], self._tiles[place]
+        path, start, form, prefix = self._kinds[packed >> _KIND_SHIFT]
+        if not length or form != output_format:
+            return None
+        return Place(path, start + (packed & _OFFSET), length, prefix)
 
     @property
     def memory_bytes(self) -> int:
@@ -231,6 +242,16 @@ def read_stored(
             )
     except OSError:
         return None
+
+
+def beginning(path: Path) -> Ready:
+    """Return what `read_stored` reads of the sidecar at *path*, but for very large images.
+
+    Raises:
+        OSError: there is none, or it cannot be read.
+    """
+    file = OpenFile(os.open(path, os.O_RDONLY))
+    return Ready(file, 0, min(os.fstat(file.number).st_size, _FIRST_READ_BYTES))
 
 
 def parsed(
@@ -302,7 +323,7 @@ def _stored(
         return None
     levels, count = [], 0
     for number, (columns, rows) in enumerate(grid(image, tile, about["levels"])):
-        levels.append(_Level(tile.width << number, tile.height << number, columns, count))
+        levels.append(Level(tile.width << number, tile.height << number, columns, count))
         count += columns * rows
     if len(numbers) != 12 * count:
         return None
@@ -320,7 +341,7 @@ def _stored(
         picture_bytes=int(about["picture_bytes"]),
         image=image,
         gray=header.bands - header.alpha == 1,
-        _levels=tuple(levels),
+        levels=tuple(levels),
         _kinds=tuple(kinds),
         _tiles=tiles,
         _lengths=_little(array("I", numbers[8 * count :])),

@@ -16,11 +16,11 @@ from typing import NamedTuple
 from iiifserver.config import Config
 from iiifserver.errors import ConfigurationError, IiifServerError, InvalidExhibition, Mistake
 from iiifserver.image.aside import sweep_aside
+from iiifserver.image.cost import check_cost
 from iiifserver.image.job import Job, State
 from iiifserver.image.kept import Kept
 from iiifserver.image.making import BuildPyramid
 from iiifserver.image.masters import FOLDER, Masters
-from iiifserver.image.service import check_cost
 from iiifserver.sources import Folder, Source
 
 from .jobs import Workers, run, workers_of

@@ -11,11 +11,12 @@ from iiifserver.config import Config
 from iiifserver.edition import sidecar_name
 from iiifserver.errors import InvalidExhibition, Mistake, RequestError
 from iiifserver.homes import Home
+from iiifserver.image.cost import check_cost
 from iiifserver.image.form import Form, needs_pyramid, pyramid_name, tile_of
 from iiifserver.image.info import listed_sizes
 from iiifserver.image.original import Original
 from iiifserver.image.plan import Dimensions
-from iiifserver.image.service import check_cost, limits_of
+from iiifserver.image.service import limits_of
 from iiifserver.records import Exhibition
 
 from .layout import Layout

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -24,8 +24,9 @@ from iiifserver.cache import Memory
 from iiifserver.errors import Busy, Replaced
 from iiifserver.image.info import CONTEXT, PROFILE, Description, info
 from iiifserver.image.job import Picture
+from iiifserver.image.planned import Image, Known
 from iiifserver.image.request import ImageRequest, OutputFormat, Version
-from iiifserver.image.service import Image, Images, Planned
+from iiifserver.image.service import Images
 from iiifserver.metrics import Counters, at_once_cell
 from iiifserver.opened import OpenFile, Ready
 from iiifserver.sources import Place
@@ -59,51 +60,10 @@ _LONGEST_NAME = 150  # of a saved picture, in characters
 _MOST_NAMES = 4_096
 _MOST_INFO_BYTES = 8 << 20
 _REFRESH_S = 60
-_TYPES = {name: ("Content-Type", media_type) for name, media_type in MEDIA_TYPES.items()}
+_TYPES = {name: f"Content-Type: {media_type}\r\n" for name, media_type in MEDIA_TYPES.items()}
 _STORED, _KEPT = at_once_cell("stored"), at_once_cell("kept")
 _UNCHANGED = at_once_cell("unchanged")
 _PROFILES = {version: f'<{profile}>;rel="profile"' for version, profile in PROFILE.items()}
-
-
-def kept_by_others(max_age_s: int) -> str:
-    """Return the `Cache-Control` of what everybody may keep for *max_age_s*.
-
-    For a minute more a cache may answer with what it has while it asks for the new. There is no
-    `stale-if-error`: nginx would take our 404 for an error, and show what is no longer there.
-    https://www.rfc-editor.org/rfc/rfc5861
-    """
-    refresh_s = min(max_age_s, _REFRESH_S)
-    return f"public, max-age={max_age_s}, stale-while-revalidate={refresh_s}"
-
-
-class Answer(NamedTuple):
-    """An answer to GET, or to HEAD, whose *body* is empty."""
-
-    status: int
-    headers: list[Header]
-    body: Iterable[bytes]
-    """Empty where *ready* is what is sent."""
-    written: bytes = b""
-    """The headers as `written` has them, where that is known already."""
-    ready: Ready | None = None
-
-
-@dataclass(eq=False, slots=True)
-class Prepared:
-    """What is known of a request before it is asked again; *headers* are those of a 304."""
-
-    planned: Planned
-    urls: Urls
-    headers: tuple[Header, ...]
-    whole: tuple[int, list[Header], bytes] | None = None
-    """Length of the picture, all its headers, and these once more as they are written."""
-
-
-class Making(NamedTuple):
-    """A picture that can be made: what to have run, and for what."""
-
-    job: Picture
-    prepared: Prepared
 
 
 def written(headers: Iterable[Header]) -> bytes:
@@ -119,13 +79,64 @@ def written(headers: Iterable[Header]) -> bytes:
     return text.encode("latin-1")
 
 
+def kept_by_others(max_age_s: int) -> str:
+    """Return the `Cache-Control` of what everybody may keep for *max_age_s*.
+
+    For a minute more a cache may answer with what it has while it asks for the new. There is no
+    `stale-if-error`: nginx would take our 404 for an error, and show what is no longer there.
+    https://www.rfc-editor.org/rfc/rfc5861
+    """
+    refresh_s = min(max_age_s, _REFRESH_S)
+    return f"public, max-age={max_age_s}, stale-while-revalidate={refresh_s}"
+
+
+_OPEN = written(OPEN).decode()
+
+
+class Answer(NamedTuple):
+    """An answer to GET, or to HEAD, whose *body* is empty."""
+
+    status: int
+    lines: bytes
+    """Its headers as HTTP/1.1 writes them, a line each."""
+    body: Iterable[bytes] = ()
+    """Empty where *ready* is what is sent."""
+    ready: Ready | None = None
+    size_bytes: int = 0
+    """How long the body is, where it stands ready."""
+
+    @property
+    def headers(self) -> list[Header]:
+        """Its headers as WSGI has them."""
+        lines = self.lines.decode("latin-1").split("\r\n")[:-1]
+        return [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+
+
+@dataclass(eq=False, slots=True)
+class Prepared:
+    """What is known of a request before it is asked again."""
+
+    version: Version
+    planned: Known
+    urls: Urls
+    whole: tuple[int, bytes] = (-1, b"")
+    """How long the picture is, and all lines of it."""
+
+
+class Making(NamedTuple):
+    """A picture that can be made: what to have run, and for what."""
+
+    job: Picture
+    prepared: Prepared
+
+
 class _Info(NamedTuple):
-    """One info.json, and its headers without those that a 304 lacks."""
+    """One info.json, the headers of a 304, and all of them."""
 
     body: bytes
     etag: str
-    headers: tuple[Header, ...]
-    media_type: str
+    lines: bytes
+    whole: bytes
 
 
 class Answers:
@@ -136,9 +147,9 @@ class Answers:
         self._counters = counters
         self._cells = counters.cells
         self._bodies = Bodies()
-        self._cache_control = ("Cache-Control", kept_by_others(max_age_s))
+        self._cache_control = f"Cache-Control: {kept_by_others(max_age_s)}\r\n"
         self._info: Memory[tuple[str, str, str, str | None], _Info] = Memory(
-            _MOST_INFO_BYTES, lambda kept: len(kept.body) + 1_000
+            _MOST_INFO_BYTES, lambda kept: len(kept.body) + 2_000
         )
 
     def prepared(
@@ -152,7 +163,15 @@ class Answers:
         planned = self._images.plan_known(identifier, asked)
         if planned is None:
             return None
-        return Prepared(planned, urls, tuple(self._headers(version, planned, urls)))
+        return Prepared(version, planned, urls)
+
+    def tile(self, identifier: str, numbers: Sequence[str], urls: Urls) -> Prepared | None:
+        """Return the same of a tile that stands ready, asked for as viewers of version 3 do.
+
+        None where it is something else.
+        """
+        tile = self._images.tile_known(identifier, numbers)
+        return None if tile is None else Prepared(3, tile, urls)
 
     def holds(self, prepared: Prepared, urls: Urls) -> bool:
         """Return whether preparing would give the same again: the same file, the same addresses."""
@@ -164,18 +183,23 @@ class Answers:
 
         Else what makes it of a stored tile, if that is what it takes; else None.
         """
-        planned = prepared.planned
+        planned, query = prepared.planned, environ.get("QUERY_STRING", "")
         if _unchanged(environ, planned.etag):
             self._cells[_UNCHANGED] += 1
-            return Answer(304, [*prepared.headers], [])
+            return self._not_again(prepared)
+        recent = self._bodies.recent
+        answer = None if query else recent.get(prepared)
+        if answer is not None:
+            self._cells[_STORED] += 1
+            return answer
         place = planned.place
         if place is not None and place.length > LARGE_BYTES:
             return None
         try:
-            if place is None:
-                body: Ready | bytes | None = self._images.kept(planned, LARGE_BYTES)
+            if place is not None:
+                body: Ready | bytes | None = self._bodies.at_once(place, planned)
             else:
-                body = self._bodies.at_once(place, planned)
+                body = self._images.kept(planned, LARGE_BYTES)
         except OSError:
             # what was made of an image may be deleted at any time
             self._images.forget(planned.image.source.identifier)
@@ -184,7 +208,10 @@ class Answers:
             job = self._images.making(planned) if place is None else None
             return Making(job, prepared) if job else None
         self._cells[_KEPT if place is None else _STORED] += 1
-        return self._found(environ, prepared, body)
+        answer = self._found(prepared, query, body)
+        if not query and place is not None and answer.ready:
+            recent[prepared] = answer
+        return answer
 
     def let_go(self) -> None:
         """Close files that nobody asks for any more; called now and then, in the one thread."""
@@ -200,21 +227,8 @@ class Answers:
         if isinstance(made, Place):
             file = OpenFile(os.open(made.path, os.O_RDONLY))
             ready = Ready(file, made.offset, made.length, made.prefix)
-            return self._found(environ, making.prepared, ready)
-        return self._found(environ, making.prepared, made)
-
-    def _found(self, environ: Environ, prepared: Prepared, body: Ready | bytes) -> Answer:
-        planned = prepared.planned
-        pieces, ready = ([], body) if isinstance(body, Ready) else ([body], None)
-        length = ready.size_bytes if ready else len(body)
-        if environ.get("QUERY_STRING"):  # it may ask for another name
-            headers = _whole(prepared.headers, planned, environ, length)
-            return Answer(200, headers, pieces, ready=ready)
-        whole = prepared.whole
-        if whole is None or whole[0] != length:
-            headers = _whole(prepared.headers, planned, environ, length)
-            whole = prepared.whole = (length, headers, written(headers))
-        return Answer(200, whole[1], pieces, whole[2], ready)
+            return self._found(making.prepared, environ.get("QUERY_STRING", ""), ready)
+        return self._found(making.prepared, environ.get("QUERY_STRING", ""), made)
 
     def picture(
         self, environ: Environ, version: Version, identifier: str, asked: ImageRequest, urls: Urls
@@ -224,16 +238,15 @@ class Answers:
         Raises:
             RequestError: as `Images.plan` and `Images.answer` do.
         """
-        planned = self._images.plan(identifier, asked)
+        planned, query = self._images.plan(identifier, asked), environ.get("QUERY_STRING", "")
         if _unchanged(environ, planned.etag):
             self._counters.event("unchanged")
-            return Answer(304, self._headers(version, planned, urls), [])
+            return self._not_again(Prepared(version, planned, urls))
         if environ["REQUEST_METHOD"] == "HEAD":
             # nothing is made for it: how long the picture would be is told when it is there
             place = self._images.ready(planned)
             length = None if place is None else _length(place)
-            headers = self._headers(version, planned, urls)
-            return Answer(200, _whole(headers, planned, environ, length), [])
+            return Answer(200, self._whole(Prepared(version, planned, urls), query, length))
         for again in (True, False):
             try:
                 planned, found = self._images.answer(planned)
@@ -245,14 +258,14 @@ class Answers:
                 planned = self._images.plan(identifier, asked)
             else:
                 break
-        headers = self._headers(version, planned, urls)
-        return Answer(200, _whole(headers, planned, environ, _length(found)), body)
+        whole = self._whole(Prepared(version, planned, urls), query, _length(found))
+        return Answer(200, whole, body)
 
     def information_at_once(
         self, environ: Environ, version: Version, identifier: str, urls: Urls
     ) -> Answer | None:
         """Return an info.json to GET if nothing has to be looked at for it, else None."""
-        image = self._images.known(identifier)
+        image = self._images.at_hand(identifier)
         return self._information(environ, version, image, urls) if image else None
 
     def information(
@@ -275,10 +288,10 @@ class Answers:
             said = self._describe(version, image, service, media_type)
             self._info.put(key, said)
         if _unchanged(environ, said.etag):
-            return Answer(304, [*said.headers], [])
-        length = ("Content-Length", str(len(said.body)))
-        headers = [*said.headers, ("Content-Type", said.media_type), length]
-        return Answer(200, headers, [] if environ["REQUEST_METHOD"] == "HEAD" else [said.body])
+            return Answer(304, said.lines)
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return Answer(200, said.whole)
+        return Answer(200, said.whole, (said.body,), size_bytes=len(said.body))
 
     def _describe(self, version: Version, image: Image, service: str, media_type: str) -> _Info:
         rights, alpha = image.source.rights, image.header.alpha
@@ -289,27 +302,41 @@ class Answers:
         if media_type == JSON:
             relation = "http://www.w3.org/ns/json-ld#context"
             link += f', <{CONTEXT[version]}>;rel="{relation}";type="{JSON_LD}"'
-        vary = ("Vary", "Accept")
-        headers = (("ETag", f'"{etag}"'), self._cache_control, vary, ("Link", link), *OPEN)
-        return _Info(body, etag, headers, media_type)
+        lines = f'ETag: "{etag}"\r\n{self._cache_control}Vary: Accept\r\nLink: {link}\r\n{_OPEN}'
+        whole = f"{lines}Content-Type: {media_type}\r\nContent-Length: {len(body)}\r\n"
+        return _Info(body, etag, lines.encode(), whole.encode("latin-1"))
 
-    def _headers(self, version: Version, planned: Planned, urls: Urls) -> list[Header]:
-        """Return the headers that a picture has also where it is unchanged."""
-        identifier, canonical = planned.image.source.identifier, planned.plan.canonical
-        address = f"{urls.base_url}/iiif/{version}/{_encoded(identifier)}/{canonical}"
+    def _not_again(self, prepared: Prepared) -> Answer:
+        return Answer(304, self._lines(prepared).encode("latin-1"))
+
+    def _found(self, prepared: Prepared, query: str, body: Ready | bytes) -> Answer:
+        """Return the answer with *body*."""
+        pieces, ready = ((), body) if isinstance(body, Ready) else ((body,), None)
+        length, whole = ready.size_bytes if ready else sum(map(len, pieces)), prepared.whole
+        if query or whole[0] != length:
+            whole = (length, self._whole(prepared, query, length))
+            if not query:  # which may ask for another name
+                prepared.whole = whole
+        return Answer(200, whole[1], pieces, ready, length)
+
+    def _whole(self, prepared: Prepared, query: str, length: int | None) -> bytes:
+        """Return all headers of a picture of *length* bytes, as they are written."""
+        planned = prepared.planned
+        whole = f"{self._lines(prepared)}{_TYPES[planned.format]}{_disposition(planned, query)}"
+        if length is not None:
+            whole += f"Content-Length: {length}\r\n"
+        return whole.encode("latin-1")
+
+    def _lines(self, prepared: Prepared) -> str:
+        """Return the headers that a picture has also where it is unchanged, as they are written."""
+        version, planned = prepared.version, prepared.planned
+        identifier = _encoded(planned.image.source.identifier)
+        address = f"{prepared.urls.base_url}/iiif/{version}/{identifier}/{planned.canonical}"
         # one header: clients that look no further than the first Link find both
-        link = f'<{address}>;rel="canonical", {_PROFILES[version]}'
-        return [("ETag", f'"{planned.etag}"'), self._cache_control, ("Link", link), *OPEN]
-
-
-def _whole(
-    headers: Iterable[Header], planned: Planned, environ: Environ, length: int | None
-) -> list[Header]:
-    """Return all headers of a picture of *length* bytes, *headers* being those of a 304."""
-    whole = [*headers, _TYPES[planned.plan.format], _disposition(planned, environ)]
-    if length is not None:
-        whole.append(("Content-Length", str(length)))
-    return whole
+        return (
+            f'ETag: "{planned.etag}"\r\n{self._cache_control}'
+            f'Link: <{address}>;rel="canonical", {_PROFILES[version]}\r\n{_OPEN}'
+        )
 
 
 def _length(body: Place | bytes) -> int:
@@ -321,17 +348,16 @@ def _unchanged(environ: Environ, etag: str) -> bool:
     return bool(known) and parse_etags(known).contains_weak(etag)
 
 
-def _disposition(planned: Planned, environ: Environ) -> Header:
+def _disposition(planned: Known, query: str) -> str:
     """Return under which name a picture is saved: of the image, and what was asked of it."""
-    query = environ.get("QUERY_STRING")
     kind = "attachment" if query and _downloads(query) else "inline"
-    asked = planned.plan.canonical.replace("/", "_")
+    asked = planned.canonical.replace("/", "_")
     identifier = planned.image.source.identifier[len(asked) - _LONGEST_NAME + 1 :]
     plain, encoded = _names(identifier)
-    value = f'{kind}; filename="{plain}_{asked}"'
+    line = f'Content-Disposition: {kind}; filename="{plain}_{asked}"'
     if encoded is not None:
-        value += f"; filename*=UTF-8''{encoded}_{quote(asked, safe='!^')}"
-    return ("Content-Disposition", value)
+        line += f"; filename*=UTF-8''{encoded}_{quote(asked, safe='!^')}"
+    return line + "\r\n"
 
 
 def _downloads(query: str) -> bool:

@@ -6,14 +6,19 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from iiifserver.far import FarPlace
 from iiifserver.image.kept import note_use
-from iiifserver.image.service import Planned
+from iiifserver.image.planned import Known
 from iiifserver.opened import OpenFile, Ready
 from iiifserver.sources import Place, Source, identity_of
 
+if TYPE_CHECKING:
+    from .answers import Answer
+
 _MOST_FILES = 256
+_MOST_RECENT = 4_096
 _KEPT_S = 10.0
 LARGE_BYTES = 1 << 20
 """What is larger is sent piece by piece."""
@@ -31,8 +36,19 @@ class Bodies:
         self._clock = clock
         self._until = 0.0
         self._files: dict[tuple[str, str], OpenFile] = {}
+        self._recent: dict[object, Answer] = {}
 
-    def at_once(self, place: Place, planned: Planned) -> Ready | bytes | None:
+    @property
+    def recent(self) -> dict[object, Answer]:
+        """What holds files that are open now, for whoever wants to have it again: let go with them.
+
+        All of it is at hand: it was a moment ago.
+        """
+        if len(self._recent) >= _MOST_RECENT:
+            self._recent = {}
+        return self._recent
+
+    def at_once(self, place: Place, planned: Known) -> Ready | bytes | None:
         """Return the bytes of a place that is not large, None where a disk has to be waited for.
 
         Raises:
@@ -43,7 +59,7 @@ class Bodies:
         ready = Ready(self._open(place, planned), place.offset, place.length, place.prefix)
         return ready if ready.at_hand() else None
 
-    def of(self, place: Place | bytes, planned: Planned) -> Iterable[bytes]:
+    def of(self, place: Place | bytes, planned: Known) -> Iterable[bytes]:
         """Return the bytes that answer: large ones piece by piece, others in one.
 
         Raises:
@@ -61,15 +77,15 @@ class Bodies:
     def let_go(self) -> None:
         """Close the files that were opened some time ago, where nobody asks any more."""
         if self._files and self._clock() >= self._until:
-            self._files = {}
+            self._files, self._recent = {}, {}
 
-    def _open(self, place: Place, planned: Planned) -> OpenFile:
+    def _open(self, place: Place, planned: Known) -> OpenFile:
         if place is not planned.place:
             # a picture's own file, which is asked for much less often than tiles
             return OpenFile(os.open(place.path, os.O_RDONLY))
         path, now = place.path, self._clock()
         if now >= self._until or len(self._files) >= _MOST_FILES:
-            self._files, self._until = {}, now + _KEPT_S
+            self._files, self._recent, self._until = {}, {}, now + _KEPT_S
         key = (path, planned.image.tag)
         file = self._files.get(key)
         if file is None:

@@ -37,15 +37,13 @@ class Client(Protocol):
     """What takes an answer, from whichever thread: `wire.Connection`."""
 
     def response_bytes(
-        self, status: int, headers: list[tuple[str, str]], body: bytes, written: bytes = b""
+        self, status: int, headers: list[tuple[str, str]] | bytes, body: bytes
     ) -> None:
-        """Send an answer; *written* are its headers as `answers.written` has them, if known."""
+        """Send an answer; *headers* as WSGI has them, or all of them as `answers.written` does."""
         ...
 
-    def response_ready(
-        self, status: int, headers: list[tuple[str, str]], body: Ready, written: bytes = b""
-    ) -> None:
-        """Send an answer, as `response_bytes` does."""
+    def response_ready(self, status: int, lines: bytes, body: Ready) -> None:
+        """Send an answer whose headers are written."""
         ...
 
     def response_iter(
@@ -103,11 +101,10 @@ class Lanes:
         self._door.let_go()
 
     def _give(self, client: Client, answer: Answer) -> None:
-        status, headers, body, written, ready = answer
-        if ready is None:
-            client.response_bytes(status, headers, b"".join(body), written)
+        if answer.ready is None:
+            client.response_bytes(answer.status, answer.lines, b"".join(answer.body))
         else:
-            client.response_ready(status, headers, ready, written)
+            client.response_ready(answer.status, answer.lines, answer.ready)
 
     def _leave_to_others(self, client: Client, request: Mapping[str, Any]) -> None:
         self._pool.submit(self._answer, client, {**self._environ, **request})

@@ -35,6 +35,10 @@ class Published:
             _refuse_what_is_gone(edition, identifier)
             raise
 
+    def listed(self, identifier: str) -> Source | None:
+        """Return the scan if there is one in the current edition."""
+        return self._current.get().images.listed(identifier)
+
     def table(self) -> object:
         """Return the current edition."""
         return self._current.get()

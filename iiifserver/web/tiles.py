@@ -14,12 +14,11 @@ from urllib.parse import urlsplit
 
 from flask import Response
 
-from iiifserver.cache import Memory
 from iiifserver.errors import NotFound, RequestError
 from iiifserver.image.request import ImageRequest, Version
 from iiifserver.metrics import Counters, bytes_cell, request_cell
 from iiifserver.sources import Place
-from iiifserver.urls import INFO, Urls, split_image_path
+from iiifserver.urls import INFO, Segments, Urls, split_image_path
 
 from . import problems
 from .addresses import WSGI, stripped
@@ -48,7 +47,7 @@ class _Asked(NamedTuple):
 
     version: Version
     identifier: str
-    picture: ImageRequest | None
+    segments: Segments | None
 
 
 class Door:
@@ -70,7 +69,7 @@ class Door:
         self._counters = counters
         self._cells = counters.cells
         self._names = log.names if log else Names()
-        self._prepared: Memory[str, Prepared] = Memory(_MOST_PREPARED)
+        self._prepared: dict[str, Prepared] = {}
         self._flask = app
         self.app: WSGI = Watch(self._made_or_other, log, counters)
         """All that is not answered at once."""
@@ -97,8 +96,7 @@ class Door:
         else:
             is_picture, answer = self._looked_up(environ, urls)
         if isinstance(answer, Answer):
-            ready = answer.ready
-            length = ready.size_bytes if ready else sum(map(len, answer.body))
+            length = answer.size_bytes
             self._cells[_CELLS[answer.status, is_picture]] += 1
             self._cells[_BYTES] += length
             if self._log:
@@ -123,9 +121,8 @@ class Door:
         """
         answer = self._answers.made(environ, making, made)
         named = (HEADER, environ[NAME])
-        lines = answer.written and answer.written + written((named,))
-        answer = answer._replace(headers=[*answer.headers, named], written=lines)
-        length = answer.ready.size_bytes if answer.ready else sum(map(len, answer.body))
+        answer = answer._replace(lines=answer.lines + written((named,)))
+        length = answer.size_bytes
         self._counters.request("picture", "made", answer.status, length, taken_s)
         if self._log:
             self._log.record(environ, answer.status, length, self._log.now() - taken_s, "made")
@@ -135,61 +132,54 @@ class Door:
         self, environ: Mapping[str, Any], urls: Urls
     ) -> tuple[bool, Answer | Making | None]:
         """Return whether a picture was asked, and the answer; what is prepared for it is kept."""
+        asked = _asked(self._path(environ))
+        if asked is None:
+            return False, None
+        version, identifier, segments = asked
         try:
-            asked = self._asked(environ)
-            if asked is None:
-                return False, None
-            version, identifier, picture = asked
-            if picture is None:
+            if segments is None:
                 answers = self._answers.information_at_once
                 return False, answers(environ, version, identifier, urls)
-            prepared = self._answers.prepared(version, identifier, picture, urls)
+            numbers = _tile(segments) if version == 3 else None
+            prepared = numbers and self._answers.tile(identifier, numbers, urls)
+            if not prepared:
+                picture = ImageRequest.parse(version, *segments)
+                prepared = self._answers.prepared(version, identifier, picture, urls)
         except RequestError:
             return False, None  # it is raised again where errors become documents
         if prepared is None:
             return True, None
         answer = self._answers.at_once(environ, prepared)
         if answer is not None:
-            self._prepared.put(environ["PATH_INFO"], prepared)
+            if len(self._prepared) >= _MOST_PREPARED:
+                self._prepared = {}  # little is lost: a tile is soon prepared again
+            self._prepared[environ["PATH_INFO"]] = prepared
         return True, answer
 
-    def _asked(self, environ: Mapping[str, Any]) -> _Asked | None:
-        """Return what is asked of an image, None if something else is asked.
-
-        Raises:
-            BadRequest: perhaps it is malformed, or an image has a name of several words.
-        """
+    def _path(self, environ: Mapping[str, Any]) -> str:
+        """Return the path that is asked for, decoded, below that of `base_url`."""
         path: str = environ["PATH_INFO"]
-        if environ["REQUEST_METHOD"] != "GET":
-            return None
         if self._prefix:
             path = stripped(path, self._prefix)
-        version = _VERSIONS.get(path[6:8]) if path.startswith(_API) else None
-        if version is None:
-            return None
-        path = path[8:]
         if not path.isascii():
             path = path.encode("latin-1").decode(errors="replace")  # WSGI's way to pass on bytes
-        if path.endswith(_INFO):
-            return _Asked(version, path.removesuffix(_INFO), None)
-        if parts := split_image_path(path):
-            return _Asked(version, parts.identifier, ImageRequest.parse(version, *parts.segments))
-        return None
+        return path
 
     def _made_or_other(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         if why := environ.get(REFUSED):
             return _problem(why)(environ, start_response)
-        try:
-            asked = self._asked(environ)
-        except RequestError:
-            asked = None
+        asked = _asked(self._path(environ)) if environ["REQUEST_METHOD"] == "GET" else None
         if asked is None:
             return self._flask(environ, start_response)
-        version, identifier, picture = asked
-        environ[KIND] = "picture" if picture else "info"
+        version, identifier, segments = asked
         urls = self._urls(environ)
+        try:
+            picture = segments and ImageRequest.parse(version, *segments)
+        except RequestError:
+            return self._flask(environ, start_response)  # an image has a name of several words
+        environ[KIND] = "picture" if picture else "info"
         try:
             if picture is None:
                 answer = self._answers.information(environ, version, identifier, urls)
@@ -203,6 +193,28 @@ class Door:
         environ[DOOR] = "made"
         start_response(_STATUS[answer.status], answer.headers)
         return answer.body
+
+
+def _asked(path: str) -> _Asked | None:
+    """Return what is asked of an image, None if something else is asked."""
+    version = _VERSIONS.get(path[6:8]) if path.startswith(_API) else None
+    if version is None:
+        return None
+    path = path[8:]
+    if path.endswith(_INFO):
+        return _Asked(version, path.removesuffix(_INFO), None)
+    parts = split_image_path(path)
+    return _Asked(version, *parts) if parts else None
+
+
+def _tile(segments: Segments) -> list[str] | None:
+    """Return the numbers of region and size, as viewers write them who ask for a tile."""
+    region, size, rotation, quality_format = segments
+    if rotation != "0" or quality_format != "default.jpg":
+        return None
+    if region.count(",") != 3 or size.count(",") != 1:
+        return None
+    return [*region.split(","), *size.split(",")]
 
 
 def _problem(error: Exception) -> Response:

@@ -140,3 +140,27 @@ def test_reading_from_what_was_made_keeps_it_from_making_room(file: Path) -> Non
     read(Bodies(), asked._replace(image=lasting))
     assert file.stat().st_atime_ns - old > hours_ago // 2
     assert file.stat().st_mtime_ns == status.st_mtime_ns
+
+
+def test_what_is_recent_is_let_go_with_the_files(file: Path) -> None:
+    clock, asked = Clock(), planned(file, 0, 10)
+    bodies = Bodies(clock)
+    bodies.at_once(asked.place, asked)
+    bodies.recent["a"] = "answer"  # type: ignore[assignment]
+    bodies.let_go()
+    assert list(bodies.recent) == ["a"]
+    clock.now += 10
+    bodies.let_go()
+    assert not bodies.recent
+    bodies.at_once(asked.place, asked)
+    bodies.recent["b"] = "answer"  # type: ignore[assignment]
+    clock.now += 10
+    bodies.at_once(asked.place, asked)
+    assert not bodies.recent
+
+
+def test_what_is_recent_is_bounded() -> None:
+    bodies = Bodies()
+    for number in range(10_000):
+        bodies.recent[number] = "answer"  # type: ignore[assignment]
+    assert 0 < len(bodies.recent) <= 4_096

@@ -28,14 +28,14 @@ class Client:
         self.failed = threading.Event()
         self.thread = ""
 
-    def response_bytes(self, status: int, headers: Any, body: bytes, _: bytes = b"") -> None:
+    def response_bytes(self, status: int, headers: Any, body: bytes) -> None:
         self._take((status, headers, body))
 
     def response_iter(self, status: int, headers: Any, body: Iterator[bytes]) -> None:
         self._take((status, headers, list(body)))
 
-    def response_ready(self, status: int, headers: Any, body: Ready, _: bytes) -> None:
-        self._take((status, headers, body.read()))
+    def response_ready(self, status: int, lines: bytes, body: Ready) -> None:
+        self._take((status, lines, body.read()))
 
     def fail(self) -> None:
         self.failed.set()
@@ -54,8 +54,8 @@ class Door:
 
     def at_once(self, environ: Any) -> Answer | None:
         if environ["PATH_INFO"] == "/file":
-            return Answer(200, [], [], ready=Ready(OpenFile(os.open(__file__, os.O_RDONLY)), 3, 9))
-        return Answer(200, [("A", "b")], [b"ready"]) if environ["PATH_INFO"] == "/ready" else None
+            return Answer(200, b"", ready=Ready(OpenFile(os.open(__file__, os.O_RDONLY)), 3, 9))
+        return Answer(200, b"A: b\r\n", [b"ready"]) if environ["PATH_INFO"] == "/ready" else None
 
 
 def ask(lanes: Lanes, path: str) -> Client:
@@ -91,7 +91,7 @@ def test_what_stands_ready_is_answered_while_all_threads_wait(lanes_of: Any) -> 
     for _ in range(100):
         client = ask(lanes, "/ready")
         assert client.done.is_set()
-        assert client.answer == (200, [("A", "b")], b"ready")
+        assert client.answer == (200, b"A: b\r\n", b"ready")
         assert client.thread == threading.current_thread().name
     assert not any(client.done.is_set() for client in waiting)
     gate.set()
@@ -101,7 +101,7 @@ def test_what_stands_ready_is_answered_while_all_threads_wait(lanes_of: Any) -> 
 
 
 def test_bytes_of_a_file_are_passed_on_unread(lanes_of: Any) -> None:
-    assert ask(lanes_of(lambda *_: []), "/file").answer == (200, [], b"Two lanes")
+    assert ask(lanes_of(lambda *_: []), "/file").answer == (200, b"", b"Two lanes")
 
 
 class Caller:
@@ -131,7 +131,7 @@ class Studio(Door):
         if self.gone:
             raise FileNotFoundError
         assert taken_s >= 0
-        return Answer(200, [("Name", environ[NAME])], [made])
+        return Answer(200, f"Name: {environ[NAME]}\r\n".encode(), [made])
 
 
 def other(environ: Any, start_response: Any) -> list[bytes]:
@@ -148,7 +148,7 @@ def test_while_a_picture_is_made_nobody_waits() -> None:
     ((job, done, name),) = caller.asked
     assert (job, name, request_id.get()) == ("job for /a", "seven", before)
     done(b"picture")
-    assert client.answer == (200, [("Name", "seven")], b"picture")
+    assert client.answer == (200, b"Name: seven\r\n", b"picture")
     assert client.thread == threading.current_thread().name
 
 

@@ -219,15 +219,44 @@ def test_what_was_made_once_is_answered_by_the_door(server: Server) -> None:
     assert server.at_once(path.replace("3/scan.png", "2/scan").replace("90", "90.0")) == 200
 
 
-def test_what_is_not_known_or_not_there_is_passed_on(folder: Path) -> None:
+def test_an_image_whose_sidecar_is_in_memory_is_not_waited_for(folder: Path) -> None:
+    tile = "/iiif/3/scan.png/0,0,128,128/128,/0/default.jpg"
+    assert served(folder, NoMore(), **SMALL).at_once(tile) == 200
+    assert served(folder, NoMore(), **SMALL).at_once("/iiif/3/scan.png/info.json") == 200
+
+
+def test_what_has_to_be_waited_for_or_is_not_there_is_passed_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fresh = served(folder, NoMore(), **SMALL)
     tile = "/iiif/3/scan.png/0,0,128,128/128,/0/default.jpg"
-    assert fresh.at_once(tile) is None
-    fresh.behind.get("/iiif/3/scan.png/info.json")
+    with monkeypatch.context() as patched:
+        patched.setattr("iiifserver.opened.Ready.at_hand", lambda _: False)
+        for asked in (tile, "/iiif/3/scan.png/info.json"):
+            assert fresh.door.at_once(EnvironBuilder(asked).get_environ()) is None
     assert fresh.through.get(tile).status_code == 200
     assert fresh.at_once(tile) == 200
     assert fresh.at_once("/iiif/3/scan.png/5,5,90,90/max/0/default.jpg") is None
     assert fresh.at_once("/iiif/3/none/0,0,128,128/128,/0/default.jpg") is None
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "0,0,128,128,128/128",
+        "0,0,128/128,128,128",
+        "00,0,128,128/128,128",
+        "0,0,128,128/128,0128",
+        "0,0,128,128/^128,128",
+        "0,0,128,128/!128,128",
+        "0,0,128,128/128,128,",
+        "0,0,129,128/128,128",
+        "128,128,128,128/128,128",
+    ],
+)
+def test_what_resembles_a_tile_is_what_it_is(server: Server, asked: str) -> None:
+    path = f"/iiif/3/scan.png/{asked}/0/default.jpg"
+    assert said_by(server.through.get(path)) == said_by(server.behind.get(path))
 
 
 def test_a_large_picture_is_not_read_at_the_door(tmp_path: Path) -> None:

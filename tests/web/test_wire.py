@@ -325,7 +325,7 @@ def test_who_speaks_http_1_0_is_not_told_to_continue(server: Server) -> None:
 
 def test_an_answer_to_head_has_a_length_and_no_body(server: Server, tmp_path: Path) -> None:
     server.lanes.answers["/file"] = lambda client, _: client.response_ready(
-        200, [("Content-Length", "5")], ready(tmp_path, b"12345")
+        200, b"Content-Length: 5\r\n", ready(tmp_path, b"12345")
     )
     client = server.connect()
     for path, length in (("/long", "7"), ("/file", "5")):
@@ -365,8 +365,9 @@ def test_bytes_of_a_file_are_sent_as_they_are(
     monkeypatch.setattr(wires, "_SENDFILE", straight and wires._SENDFILE)
     content = random.Random(length).randbytes(length)
     body = ready(tmp_path, content, prefix)
-    server.lanes.answers["/file"] = lambda client, _: client.response_ready(200, [
-        ("Content-Length", str(body.size_bytes))], body)  # fmt: skip
+    server.lanes.answers["/file"] = lambda client, _: client.response_ready(
+        200, b"Content-Length: %d\r\n" % body.size_bytes, body
+    )
     client = server.connect()
     client.send(GET % b"/file" * 5 + GET % b"/after")
     time.sleep(0.05)  # so that its system takes no more
@@ -384,7 +385,7 @@ def test_where_a_file_cannot_be_sent_it_is_read(
     monkeypatch.setattr(os, "sendfile", refuse)
     body = ready(tmp_path, b"12345", b"before")
     server.lanes.answers["/file"] = lambda client, _: client.response_ready(
-        200, [("Content-Length", "11")], body
+        200, b"Content-Length: 11\r\n", body
     )
     client = server.connect()
     client.send(GET % b"/file" + GET % b"/after")
@@ -395,7 +396,7 @@ def test_where_a_file_cannot_be_sent_it_is_read(
 def test_a_file_that_ends_early_is_never_taken_for_whole(server: Server, tmp_path: Path) -> None:
     body = ready(tmp_path, b"12345", more=1)
     server.lanes.answers["/file"] = lambda client, _: client.response_ready(
-        200, [("Content-Length", "6")], body
+        200, b"Content-Length: 6\r\n", body
     )
     client = server.connect()
     client.send(GET % b"/file")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
 import os
@@ -200,12 +199,10 @@ class Connection(asyncio.Protocol):
 
     # answers out
 
-    def response_bytes(
-        self, status: int, headers: Headers, body: bytes, written: bytes = b""
-    ) -> None:
-        """Send an answer whole; *written* are its headers as they are sent, where that is known."""
+    def response_bytes(self, status: int, headers: Headers | bytes, body: bytes) -> None:
+        """Send an answer whole; *headers* as WSGI has them, or all of them as they are sent."""
         if threading.get_ident() == self._wire.thread:
-            self._send(status, headers, body, written)
+            self._send(status, headers, body)
         else:
             self._wire.soon(self._send, status, headers, body)
 
@@ -240,50 +237,54 @@ class Connection(asyncio.Protocol):
         else:
             self.end()
 
-    def response_ready(
-        self, status: int, headers: Headers, body: Ready, written: bytes = b""
-    ) -> None:
+    def response_ready(self, status: int, lines: bytes, body: Ready) -> None:
         """Send an answer of a file's bytes, from the thread of the loop."""
-        asked = self._asked
-        if self._lost or asked is None or self._transport.is_closing():
+        asked, transport = self._asked, self._transport
+        if self._lost or asked is None or transport.is_closing():
             return
-        head = self._head(asked, status, written or as_lines(headers))
-        try:
-            left = (head,) if asked.is_head else self._straight(head + body.prefix, body)
-        except OSError:  # the client is gone, or a disk
-            self.end()
-            return
-        if left:
-            self._transport.writelines(left)
+        head = self._head(asked, status, lines)
+        if asked.is_head:
+            transport.write(head)
+        else:
+            head += body.prefix
+            try:
+                sent = 0 if transport.get_write_buffer_size() else self._straight(head, body)
+                if sent < len(head) + body.length:
+                    transport.writelines(_left(sent, head, body))
+            except OSError:  # the client is gone, or a disk
+                self.end()
+                return
         self._done(asked)
 
-    def _straight(self, head: bytes, body: Ready) -> tuple[bytes, ...]:
-        """Have the system send *head* and a file's bytes; return what it does not take now.
+    def _straight(self, head: bytes, body: Ready) -> int:
+        """Have the system send *head* and a file's bytes; return how many it takes now.
 
         Raises:
-            OSError: the client is gone, or the file cannot be read to its end.
+            OSError: the client is gone, or the file cannot be read.
         """
         sent = 0
-        with contextlib.suppress(BlockingIOError):
-            if self._socket is not None and not self._transport.get_write_buffer_size():
+        if self._socket is not None:
+            try:
                 sent = self._socket.send(head, socket.MSG_MORE)
                 if sent == len(head):
-                    sent += _sent_from(body, self._socket.fileno())
-        of_file = max(sent - len(head), 0)
-        if sent == len(head) + body.length:
-            return ()
-        left = Ready(body.file, body.offset + of_file, body.length - of_file).read()
-        return (left,) if sent >= len(head) else (head[sent:], left)
+                    sent += os.sendfile(
+                        self._socket.fileno(), body.file.number, body.offset, body.length
+                    )
+            except OSError as error:
+                if error.errno not in _NOT_NOW:
+                    raise
+        return sent
 
-    def _send(self, status: int, headers: Headers, body: bytes, written: bytes = b"") -> None:
+    def _send(self, status: int, headers: Headers | bytes, body: bytes) -> None:
         asked = self._asked
         if self._lost or asked is None or self._transport.is_closing():
             return
         try:
-            if not written and not _told(asked, status, headers, body):
-                headers = [*headers, ("Content-Length", str(len(body)))]
-            written = written or as_lines(headers)
-            head = self._head(asked, status, written)
+            if not isinstance(headers, bytes):
+                if not _told(asked, status, headers, body):
+                    headers = [*headers, ("Content-Length", str(len(body)))]
+                headers = as_lines(headers)
+            head = self._head(asked, status, headers)
         except (KeyError, ValueError):
             _log.exception("an answer that cannot be sent to %s", asked.environ["PATH_INFO"])
             self.end()
@@ -366,19 +367,24 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
 
+_NOT_NOW = {
+    *(errno.EAGAIN, errno.EWOULDBLOCK),  # the system takes nothing more
+    *(errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP),  # a file system that cannot send
+}
 _STATUS: Mapping[int, bytes] = {
     each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus
 }
 
 
-def _sent_from(body: Ready, client: int) -> int:
-    """Return how many bytes of a file the system has taken; 0 where it has to be read."""
-    try:
-        return os.sendfile(client, body.file.number, body.offset, body.length)
-    except OSError as error:
-        if error.errno in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
-            return 0  # a file system that cannot
-        raise
+def _left(sent: int, head: bytes, body: Ready) -> tuple[bytes, ...]:
+    """Return what comes after *sent* bytes of both.
+
+    Raises:
+        OSError: the file cannot be read to its end.
+    """
+    of_file = max(sent - len(head), 0)
+    left = Ready(body.file, body.offset + of_file, body.length - of_file).read()
+    return (left,) if sent >= len(head) else (head[sent:], left)
 
 
 def _told(asked: Asked, status: int, headers: Headers, body: bytes) -> bool:

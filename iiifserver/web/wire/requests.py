@@ -22,8 +22,7 @@ _HEAD_BYTES = 32 << 10  # of a request, its line and headers
 _MOST_HEADERS = 100
 _BODY_BYTES = 64 << 10  # nothing of ours takes one
 _TOO_LONG = f"the head of a request has at most {_HEAD_BYTES} bytes and {_MOST_HEADERS} headers"
-_SHORT = 512  # a path or a name longer than this is not kept
-_PROTOCOLS = {"1.1": HTTP_11, "1.0": HTTP_10}
+_SHORT = 512  # a name longer than this is not kept
 _PLAIN = {"CONTENT_LENGTH", "CONTENT_TYPE"}  # WSGI calls all others HTTP_...
 _FRAMING = "https://www.rfc-editor.org/rfc/rfc9112#section-6.1"
 _ONE_HOST = "https://www.rfc-editor.org/rfc/rfc9112#section-3.2"
@@ -131,26 +130,41 @@ class Requests:
         if self.deaf:
             return
         self.between = True
-        parser, environ = self._parser, self._environ
-        environ["SERVER_PROTOCOL"] = _PROTOCOLS.get(parser.get_http_version(), "")
-        environ["REQUEST_METHOD"] = parser.get_method().decode("latin-1")
+        parser, environ, target = self._parser, self._environ, self._target
+        method = parser.get_method()
+        environ["REQUEST_METHOD"] = "GET" if method == b"GET" else method.decode("latin-1")
+        protocol = HTTP_11 if parser.get_http_version() == "1.1" else self._other_protocol()
+        environ["SERVER_PROTOCOL"] = protocol
         if self._body:
             environ["wsgi.input"] = BytesIO(self._body)
         try:
-            if max(self._unread, self._came) > _HEAD_BYTES or len(environ) > _MOST_HEADERS:
+            if (
+                self._unread > _HEAD_BYTES
+                or self._came > _HEAD_BYTES
+                or len(environ) > _MOST_HEADERS
+            ):
                 self._check_length()
-            if environ["SERVER_PROTOCOL"] != HTTP_11 or "," in environ.get("HTTP_HOST", ","):
+            if protocol is not HTTP_11 or "," in environ.get("HTTP_HOST", ","):
                 self._check_protocol()
             if "HTTP_UPGRADE" in environ and parser.should_upgrade():
                 self._check_upgrade()
-            if not self._target.startswith(b"/"):
-                self._target, environ["HTTP_HOST"] = _absolute(self._target)
-            environ["PATH_INFO"], environ["QUERY_STRING"] = _path_and_query(self._target)
+            if not target.startswith(b"/"):
+                target, environ["HTTP_HOST"] = _absolute(target)
         except RequestError as error:
             self._refuse(error)
             return
+        path, _, query = target.partition(b"?")
+        # as WSGI has it: decoded to bytes, each of which becomes a character
+        path = unquote_to_bytes(path) if b"%" in path else path
+        environ["PATH_INFO"], environ["QUERY_STRING"] = (
+            path.decode("latin-1"),
+            query.decode("latin-1"),
+        )
         self._unread = 0
         self._take(Asked(environ, not parser.should_keep_alive()))
+
+    def _other_protocol(self) -> str:
+        return HTTP_10 if self._parser.get_http_version() == "1.0" else ""
 
     def _check_length(self) -> None:
         """Look closely: what was read at one time may be many requests."""
@@ -195,18 +209,6 @@ def _key(name: bytes) -> str:
         return ""
     key = name.decode("latin-1").upper().replace("-", "_")
     return key if key in _PLAIN else f"HTTP_{key}"
-
-
-def _path_and_query(target: bytes) -> tuple[str, str]:
-    path, _, query = target.partition(b"?")
-    plain = _path(path) if len(path) < _SHORT else _path.__wrapped__(path)
-    return plain, query.decode("latin-1")
-
-
-@lru_cache(4_096)
-def _path(path: bytes) -> str:
-    """Return a path as WSGI has it: decoded to bytes, each of which becomes a character."""
-    return unquote_to_bytes(path).decode("latin-1")
 
 
 def _absolute(target: bytes) -> tuple[bytes, str]:
