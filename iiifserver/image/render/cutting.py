@@ -49,9 +49,10 @@ class Cutter:
         self.levels = [reduced(image, factor) for factor in factors]
         self._encoding = encoding
         self._bands: list[_Band] = []  # coarsest first
+        halver = _Halver()
         for number, size in reversed(list(enumerate(self.levels))):
             below = self._bands[-1] if self._bands else None
-            self._bands.append(_Band(number, size, tile, encoding, below))
+            self._bands.append(_Band(number, size, tile, encoding, halver, below))
 
     def cut(self, squares: Iterable[Pixels]) -> Iterator[Tile]:
         """Yield the tiles of all levels, row by row, made of the *squares* of the finest.
@@ -78,9 +79,16 @@ class _Band:
     """One level, of whose squares come one after the other; of those above, their halves."""
 
     def __init__(
-        self, number: int, size: Dimensions, tile: int, encoding: Encoding, below: _Band | None
+        self,
+        number: int,
+        size: Dimensions,
+        tile: int,
+        encoding: Encoding,
+        halver: _Halver,
+        below: _Band | None,
     ) -> None:
         self._number = number
+        self._halved = halver
         self._size = size
         self._tile = tile
         self._encoding = encoding
@@ -102,7 +110,7 @@ class _Band:
         self._row.append(self._cut(square))
         self._squares += 1
         if self._below:
-            yield from self._below.take_half(_halved(square))
+            yield from self._below.take_half(self._halved(square))
         if column == self._across - 1:
             yield from self._row
             self._row.clear()
@@ -148,13 +156,21 @@ class _Band:
         self.kept[top : top + height, left : left + width] = square
 
 
-def _halved(pixels: Pixels) -> Pixels:
-    height, width, bands = pixels.shape
-    mode = _MODES[bands]
-    image = Image.new(mode, (width, height), None)
-    image.frombytes(pixels, "raw", mode, 0, 1)
-    half = image.reduce(2)
-    return np.frombuffer(half.tobytes(), np.uint8).reshape(half.height, half.width, bands)
+class _Halver:
+    """Makes pictures half as large; its room is used again: new memory costs more."""
+
+    def __init__(self) -> None:
+        self._room = Image.new("L", (0, 0))
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """Return the averages of two by two *pixels*, of what is left of them at the end."""
+        height, width, bands = pixels.shape
+        mode = _MODES[bands]
+        if (self._room.mode, self._room.size) != (mode, (width, height)):
+            self._room = Image.new(mode, (width, height), None)
+        self._room.frombytes(pixels, "raw", mode, 0, 1)
+        half = self._room.reduce(2)
+        return np.frombuffer(half.tobytes(), np.uint8).reshape(half.height, half.width, bands)
 
 
 def _resized(pixels: Pixels, size: Dimensions) -> Pixels:
