@@ -66,3 +66,13 @@ class Ready(NamedTuple):
                 raise
             found = os.preadv(self.file.number, last, self.offset + self.length - 1)
         return found == 1
+
+    def fetch(self) -> None:
+        """Have the system bring the bytes to hand, without waiting for them.
+
+        Raises:
+            OSError: the file ends early, or cannot be read.
+        """
+        if os.fstat(self.file.number).st_size < self.offset + self.length:
+            raise OSError(errno.ESTALE, "it ends early")
+        os.posix_fadvise(self.file.number, self.offset, self.length, os.POSIX_FADV_WILLNEED)

@@ -39,6 +39,7 @@ _THREADS = 16  # beyond those that may wait for pictures
 _MOST_CONNECTIONS = 8_192  # of a worker; one that is idle takes about 20 kB
 _OTHER_FILES = 2_048  # pictures that stand ready, scans, sockets of its own
 _BACKLOG = 1_024
+_WAITING_BYTES = 128 << 10  # that the system takes of an answer beyond what is on its way
 _MOST_WORKERS = 4
 _WORKER_BYTES = 512 << 20  # of a machine's memory for each, its share of rendering included
 _FINISH_S = 30  # for requests in flight
@@ -150,6 +151,8 @@ def listening(host: str, port: int, count: int) -> list[socket.socket]:
         each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if several:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            # who is accepted has it too; else it would keep up to 4 MB for who reads nothing
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _WAITING_BYTES)
         each.bind(where)
         each.listen(_BACKLOG)
         sockets.append(each)

@@ -17,12 +17,13 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import pyvips
 from image_sources import picture
 from in_this_process import InThisProcess
 from PIL import Image
@@ -174,6 +175,44 @@ def test_processes_may_be_killed_at_any_moment(scans: Path, start: Any) -> None:
     wait_until(lambda: _is_answered(where, "iiif/3/p55/full/99,/0/default.png"))
     wait_until(lambda: len(web_workers(process)) == 2)
     assert process.poll() is None
+
+
+def pss_mb(pids: Iterable[int]) -> float:
+    """The memory of processes, of what they share with others their part."""
+    lines = [
+        line
+        for pid in pids
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        if line.startswith("Pss:")
+    ]
+    return sum(int(line.split()[1]) for line in lines) / 1_000
+
+
+@pytest.mark.long
+def test_clients_that_read_nothing_take_little_memory(tmp_path: Path, start: Any) -> None:
+    scans = tmp_path / "noise"
+    scans.mkdir()
+    bands = [pyvips.Image.gaussnoise(2048, 2048, mean=128, sigma=60) for _ in range(3)]
+    bands[0].bandjoin(bands[1:]).cast("uchar").copy(interpretation="srgb").tiffsave(
+        str(scans / "noise.tif"), tile=True, tile_width=512, tile_height=512, pyramid=True,
+        compression="jpeg", Q=85)  # fmt: skip
+    where, process = start("serve", str(scans), "--port", "0", "--workers", "2", **QUIET)
+    listen(process)
+    region = "iiif/3/noise.tif/100,100,1000,1000/1000,/0/default.jpg"
+    wait_until(lambda: len(asked(where, region)[1]) > 500_000)
+    asked_for = [region] * 10 + ["iiif/3/noise.tif/full/max/0/default.jpg"]
+    requests = "".join(f"GET /{path} HTTP/1.1\r\nHost: here\r\n\r\n" for path in asked_for)
+    before = pss_mb(web_workers(process))
+    with contextlib.ExitStack() as clients:
+        for _ in range(600):
+            client = clients.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            client.connect((urlsplit(where).hostname, urlsplit(where).port))
+            client.sendall(requests.encode())
+        for _ in range(5):
+            assert asked(where, region)[0] == 200
+            assert pss_mb(web_workers(process)) < before + 100
+            time.sleep(0.5)
 
 
 @pytest.mark.long

@@ -23,7 +23,7 @@ from PIL import Image
 
 from iiifserver.config import Config
 from iiifserver.errors import ConfigurationError
-from iiifserver.server import address, sensible_workers, settle
+from iiifserver.server import address, listening, sensible_workers, settle
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,23 @@ from iiifserver.server import address, sensible_workers, settle
 )
 def test_an_address_can_be_opened_in_a_browser(host: str, expected: str) -> None:
     assert address(host, 8182) == expected
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="elsewhere it has another name, or none")
+def test_the_system_takes_little_of_an_answer_that_nobody_reads() -> None:
+    large = b"x" * 50_000_000
+    [here] = listening("127.0.0.1", 0, 1)
+    with here, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.connect(here.getsockname())
+        accepted, _ = here.accept()
+        with accepted:
+            accepted.setblocking(False)
+            taken = 0
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    taken += accepted.send(large)
+    assert taken < 1_000_000
 
 
 def test_a_port_that_is_taken_is_named() -> None:

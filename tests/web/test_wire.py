@@ -8,6 +8,7 @@ import os
 import random
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -487,15 +488,17 @@ def test_who_takes_nothing_for_long_is_left(
     assert len(client.rest()) < 27_000_000
 
 
-def test_where_many_take_nothing_those_are_left_who_do_that_longest(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+def test_where_many_take_nothing_those_are_left_at_once_who_do_that_longest(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(loops, "_EVERY_S", 1_000.0)  # it looks at nobody
+    server = Server()
     size = 30_000_000  # much more than the system takes
     monkeypatch.setattr(loops, "_MOST_UNSENT_BYTES", size * 2)
     server.lanes.answers["/large"] = lambda client, _: client.response_bytes(200, [], b"x" * size)
     first = server.connect()
     first.send(GET % b"/large")
-    until(lambda: any(each.unsent_bytes for each in server.wire._connections))
+    until(lambda: server.wire._unsent)
     (connection,) = server.wire._connections
     later = [server.connect() for _ in range(3)]
     for each in later:
@@ -503,6 +506,47 @@ def test_where_many_take_nothing_those_are_left_who_do_that_longest(
     until(lambda: connection not in server.wire._connections)
     assert len(first.rest()) < size
     assert len(later[-1].read()[2]) == size
+    monkeypatch.undo()
+    server.stop()
+
+
+def test_of_a_file_no_more_is_read_than_its_reader_has_room_for(
+    server: Server, tmp_path: Path
+) -> None:
+    content = random.Random(1).randbytes(30_000_000)
+    body = ready(tmp_path, content, b"before")
+    server.lanes.answers["/file"] = lambda client, _: client.response_ready(
+        200, b"Content-Length: %d\r\n" % body.size_bytes, body
+    )
+    clients = [server.connect() for _ in range(3)]
+    for client in clients:
+        client.send(GET % b"/file" + GET % b"/after")
+    until(lambda: len(server.wire._unsent) == 3)
+    assert max(server.wire._unsent.values()) <= 2 * wires._PIECE_BYTES  # one, and the next
+    if sys.platform == "linux":  # the disk has to be waited for, where there is one
+        os.fsync(body.file.number)
+        os.posix_fadvise(body.file.number, 0, 0, os.POSIX_FADV_DONTNEED)
+    clients.pop().socket.close()
+    for client in clients:
+        assert client.read()[2] == b"before" + content
+        assert client.read()[2] == b"[/after]"
+    until(lambda: not server.wire._unsent)
+    assert server.wire._unsent_bytes == 0
+
+
+def test_a_file_that_is_cut_off_while_it_is_sent_is_never_taken_for_whole(
+    server: Server, tmp_path: Path
+) -> None:
+    body = ready(tmp_path, b"x" * 30_000_000)
+    server.lanes.answers["/file"] = lambda client, _: client.response_ready(
+        200, b"Content-Length: %d\r\n" % body.size_bytes, body
+    )
+    client = server.connect()
+    client.send(GET % b"/file")
+    until(lambda: server.wire._unsent)
+    os.truncate(tmp_path / "file", 20_000_000)
+    assert len(client.rest()) < 30_000_000
+    assert server.connect().get("/on")[0] == 200
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: a\r\n", GET % b"/"])

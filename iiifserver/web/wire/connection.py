@@ -10,14 +10,14 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
-from iiifserver.errors import RequestError
 from iiifserver.opened import Ready
 from iiifserver.web.answers import written as as_lines
 
+from .others import Worker
 from .requests import HTTP_10, Asked, Requests
 
 _MOST_WAITING = 32  # requests sent before the answer to an earlier one
@@ -25,55 +25,12 @@ _IDLE_S = 15.0  # from the last answer to a request, and from its first byte to 
 _STALL_S = 60.0  # in which a reader takes nothing
 _LINGER_S = 2.0  # for who is refused to read why
 _LOOK_S = 1.0
+_PIECE_BYTES = 64 << 10  # of a file, read when its client takes no more
+_DISK_S = 0.05
 _SENDFILE = sys.platform == "linux"
 _log = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str]]
-
-
-class Lanes(Protocol):
-    """What answers requests: `lanes.Lanes`."""
-
-    def __call__(self, client: Connection, request: dict[str, Any]) -> None:
-        """Answer *request*, now or from another thread."""
-        ...
-
-    def refuse(self, client: Connection, request: dict[str, Any], why: RequestError) -> None:
-        """Answer what is no request that can be answered."""
-        ...
-
-    def let_go(self) -> None:
-        """Let go of what nobody asks for any more; called now and then."""
-        ...
-
-
-class Worker(Protocol):
-    """What a connection needs of the worker that holds it: `Wire`."""
-
-    lanes: Lanes
-    thread: int
-    """The thread of the loop."""
-    leaving: bool
-    now_s: float
-    """The loop's clock, as of the last look at all connections."""
-    date: bytes
-    """A line with the time of day."""
-
-    def come(self, connection: Connection) -> bool:
-        """Take a new connection; return whether it may stay."""
-        ...
-
-    def go(self, connection: Connection) -> None:
-        """Forget a connection."""
-        ...
-
-    def soon(self, call: Callable[..., None], *arguments: Any) -> None:
-        """Have the loop's thread call."""
-        ...
-
-    def later(self, delay_s: float, call: Callable[[], None]) -> None:
-        """Have it call after so many seconds."""
-        ...
 
 
 class Connection(asyncio.Protocol):
@@ -89,9 +46,9 @@ class Connection(asyncio.Protocol):
         self.since_s = wire.now_s
         """When an answer was last given, a request begun, or a byte taken."""
         self._socket: socket.socket | None = None
-        self.unsent_bytes = 0
-        """What a client had not taken of its answers, at the last look."""
+        self._unsent_bytes = 0  # what the client had not taken, at the last look
         self._left: int | None = None  # bytes that an answer in pieces still lacks
+        self._rest: Ready | None = None  # of a file, to be sent when there is room
         self._full = self._paused = self._lost = False
         self._writable = threading.Event()
 
@@ -105,6 +62,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """Begin to read, if there is room."""
         self._transport = transport
+        transport.set_write_buffer_limits(0)  # so that it tells whatever its client does not take
         if not self._wire.come(self):
             transport.abort()
             return
@@ -126,6 +84,7 @@ class Connection(asyncio.Protocol):
         if self._socket is not None:
             self._socket.detach()  # it is not ours to close
         self._waiting.clear()
+        self._rest = None
         self._writable.set()
         self._wire.go(self)
 
@@ -144,11 +103,14 @@ class Connection(asyncio.Protocol):
         """Send nothing more until the client has read."""
         self._full = True
         self._writable.clear()
+        self._take_note()
 
     def resume_writing(self) -> None:
         """Go on."""
         self._full = False
         self._writable.set()
+        self._go_on()
+        self._take_note()
         self._next()
 
     # requests in
@@ -248,11 +210,13 @@ class Connection(asyncio.Protocol):
         else:
             head += body.prefix
             try:
-                sent = 0 if transport.get_write_buffer_size() else self._straight(head, body)
-                if sent < len(head) + body.length:
-                    transport.writelines(_left(sent, head, body))
+                sent = 0 if self._full else self._straight(head, body)
             except OSError:  # the client is gone, or a disk
                 self.end()
+                return
+            if sent < len(head) + body.length:
+                self._rest = _after(sent, body._replace(prefix=head))
+                self._go_on()
                 return
         self._done(asked)
 
@@ -274,6 +238,24 @@ class Connection(asyncio.Protocol):
                 if error.errno not in _NOT_NOW:
                     raise
         return sent
+
+    def _go_on(self) -> None:
+        """Send more of a file's bytes, of which no more are read than a client may not take."""
+        while self._rest is not None and self._asked is not None and not self._full:
+            piece = self._rest._replace(length=min(self._rest.length, _PIECE_BYTES))
+            try:
+                if not piece.at_hand():  # any more: it has waited long
+                    piece.fetch()
+                    self._wire.later(_DISK_S, self._go_on)
+                    return
+                read = piece.read()
+            except OSError:
+                self.end()
+                return
+            self._rest = _after(len(read), self._rest)
+            self._transport.write(read)
+            if self._rest is None:
+                self._done(self._asked)
 
     def _send(self, status: int, headers: Headers | bytes, body: bytes) -> None:
         asked = self._asked
@@ -349,12 +331,18 @@ class Connection(asyncio.Protocol):
 
     def look(self) -> None:
         """End the connection if its client took too long."""
-        unsent = self._transport.get_write_buffer_size()
-        if unsent != self.unsent_bytes:
-            self.unsent_bytes, self.since_s = unsent, self._wire.now_s
+        if self._transport.get_write_buffer_size() != self._unsent_bytes:
+            self._take_note()
+        unsent = self._unsent_bytes > 0 or self._rest is not None
         waits = _STALL_S if unsent else _IDLE_S
         if (unsent or self.is_idle) and self._wire.now_s - self.since_s > waits:
             self.end()
+
+    def _take_note(self) -> None:
+        self._unsent_bytes, self.since_s = self._transport.get_write_buffer_size(), self._wire.now_s
+        # of what stays in its file a piece will be next
+        rest = 0 if self._rest is None else _PIECE_BYTES
+        self._wire.hold(self, self._unsent_bytes + rest)
 
     def close_if_idle(self) -> None:
         """Close the connection if nothing is being answered."""
@@ -376,15 +364,13 @@ _STATUS: Mapping[int, bytes] = {
 }
 
 
-def _left(sent: int, head: bytes, body: Ready) -> tuple[bytes, ...]:
-    """Return what comes after *sent* bytes of both.
-
-    Raises:
-        OSError: the file cannot be read to its end.
-    """
-    of_file = max(sent - len(head), 0)
-    left = Ready(body.file, body.offset + of_file, body.length - of_file).read()
-    return (left,) if sent >= len(head) else (head[sent:], left)
+def _after(sent: int, body: Ready) -> Ready | None:
+    """Return what is left of *body* after so many bytes."""
+    file, offset, length, prefix = body
+    of_file = max(sent - len(prefix), 0)
+    if of_file == length and sent >= len(prefix):
+        return None
+    return Ready(file, offset + of_file, length - of_file, prefix[sent:])
 
 
 def _told(asked: Asked, status: int, headers: Headers, body: bytes) -> bool:

@@ -12,11 +12,12 @@ from typing import Any
 
 import uvloop
 
-from .connection import Connection, Lanes
+from .connection import Connection
+from .others import Lanes
 
 _PARTING_S = 1.0  # in which who is idle may still ask, when the worker is to end
 _EVERY_S = 0.5
-_MOST_UNSENT_BYTES = 128 << 20  # of answers that clients do not take
+_MOST_UNSENT_BYTES = 32 << 20  # of answers that clients do not take
 _BACKLOG = 1_024
 
 
@@ -38,6 +39,8 @@ class Wire:
         self.date = _date()
         self._most = most
         self._connections: dict[Connection, None] = {}  # in the order of their coming
+        self._unsent: dict[Connection, int] = {}
+        self._unsent_bytes = 0
         self._gone = asyncio.Event()
 
     def run(self, listening: socket.socket, ready: Callable[[], None], finish_s: float) -> None:
@@ -76,19 +79,25 @@ class Wire:
             await asyncio.sleep(0)  # until they are told
 
     def _look(self) -> None:
-        """End the connections whose clients take too long, sooner where many read nothing."""
+        """End the connections whose clients take too long."""
         self.now_s = self.loop.time()
         self.date = _date()
         self.lanes.let_go()
         for connection in [*self._connections]:
             connection.look()
-        held = [each for each in self._connections if each.unsent_bytes]
-        too_much = sum(each.unsent_bytes for each in held) - _MOST_UNSENT_BYTES
-        if too_much > 0:
-            for connection in sorted(held, key=lambda each: each.since_s):
-                if too_much > 0:
-                    connection.end()
-                    too_much -= connection.unsent_bytes
+
+    def hold(self, connection: Connection, unsent_bytes: int) -> None:
+        """Take note of what a client has not taken.
+
+        Where all together have too much, those who have taken nothing for longest are ended.
+        """
+        self._unsent_bytes += unsent_bytes - self._unsent.pop(connection, 0)
+        if unsent_bytes:
+            self._unsent[connection] = unsent_bytes
+        while self._unsent_bytes > _MOST_UNSENT_BYTES:
+            longest = min(self._unsent, key=lambda each: each.since_s)
+            self.hold(longest, 0)
+            longest.end()
 
     def later(self, delay_s: float, call: Callable[[], None]) -> None:
         """Have the loop's thread call after so many seconds."""
@@ -115,6 +124,7 @@ class Wire:
     def go(self, connection: Connection) -> None:
         """Forget a connection."""
         self._connections.pop(connection, None)
+        self.hold(connection, 0)
 
 
 def _date() -> bytes:
