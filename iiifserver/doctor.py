@@ -27,7 +27,7 @@ from .image import containers, lossless
 from .image.broker import Bounds
 from .image.broker.pool import Pool
 from .image.job import bytes_of
-from .image.open import openjpeg_version
+from .image.jp2 import openjpeg_version
 from .image.request import ImageRequest
 from .image.service import Images
 from .sources import File, Folder, Listed, Sources

@@ -25,7 +25,7 @@ from .form import Form
 from .headers import Header
 from .info import reduced, scale_factors
 from .job import Encoding
-from .open import jp2_profile, read_jp2
+from .jp2 import jp2_profile, read_jp2
 from .places import Places, Sent
 from .plan import Box, Dimensions
 from .render import TURNS, flattened, from_samples, read_level, to_srgb

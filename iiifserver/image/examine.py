@@ -18,7 +18,8 @@ from iiifserver.errors import BrokenSource, Busy, RequestError
 
 from .headers.window import Read
 from .job import Encoding, Picture
-from .open import Header, container, count_leaves, describe, read_jp2
+from .jp2 import read_jp2
+from .open import Header, container, count_leaves, describe
 from .original import Original
 from .plan import Dimensions, Limits, make_plan
 from .request import ImageRequest

@@ -1,58 +1,28 @@
-"""What a file is, told by its first bytes and its header; and the pixels of a JPEG 2000.
+"""What a file is, told by its first bytes and its header.
 
 Nothing is guessed: the signature names the format, the format names its one reader, and what
-has no reader is refused by name. `describe` needs no decoder and no pixel, so that processes
-which answer HTTP can use it; `read_jp2` loads numpy and OpenJPEG when it is called.
+has no reader is refused by name. It needs no decoder and no pixel, so that processes which answer
+HTTP can use it.
 """
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import importlib.util
-import sys
-import types
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from ctypes.util import find_library
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable
+from typing import Literal
 
 from iiifserver.errors import BrokenSource
 
 from .headers.avif import read_avif
 from .headers.gif import read_gif
 from .headers.header import OVERHEAD_BYTES, Format, Header, streamed_bytes, turned
-from .headers.jp2 import (
-    AREA_BYTES,
-    SAMPLE_BYTES,
-    Jp2,
-    read_jp2_header,
-    read_jp2_info,
-)
+from .headers.jp2 import read_jp2_header
 from .headers.jpeg import read_jpeg
 from .headers.png import read_png
 from .headers.webp import read_webp
 from .headers.window import Read, Window
 from .pyramid import picture_pages, read_tiff
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Pixels = NDArray[np.unsignedinteger[Any]]
-    Band = NDArray[np.int32]
-
-__all__ = [
-    "Format",
-    "Header",
-    "container",
-    "count_leaves",
-    "describe",
-    "identify",
-    "jp2_profile",
-    "read_jp2",
-]
+__all__ = ["Format", "Header", "container", "count_leaves", "describe", "identify"]
 
 _SIGNATURE_BYTES = 64
 _SIGNATURES: tuple[tuple[bytes, Format], ...] = (
@@ -185,227 +155,3 @@ def container(first: bytes) -> Literal["pdf", "heic"] | None:
     if first.startswith(b"%PDF-"):
         return "pdf"
     return "heic" if _brands(first) & _HEIC else None
-
-
-def jp2_profile(path: Path) -> bytes | None:
-    """Return the ICC profile of a JPEG 2000 file, if it carries one."""
-    with path.open("rb") as file:
-        window = _file_window(path, file)
-        place = read_jp2_info(window).profile
-        return window.take(*place, "the JP2's profile") if place else None
-
-
-def read_jp2(path: Path, level: int, box: tuple[int, int, int, int], threads: int = 1) -> Pixels:
-    """Return the pixels of *box* at resolution *level* of a JPEG 2000 file: rows, columns, bands.
-
-    The box (left, top, right, bottom) is in that level's pixels. Only its code-blocks are
-    decoded, by so many *threads*, in parts for which OpenJPEG holds at most `AREA_BYTES`. Samples
-    fill their 8 or 16 bits, YCC is made RGB, and the bands are those of the colour, then opacity.
-
-    Raises:
-        BrokenSource: OpenJPEG cannot decode it.
-    """
-    import numpy as np
-
-    with path.open("rb") as file:
-        jp2 = read_jp2_info(_file_window(path, file))
-    left, top, right, bottom = box
-    kind: type[np.unsignedinteger[Any]] = np.uint8 if _top(jp2) == 255 else np.uint16
-    pixels = np.empty((bottom - top, right - left, jp2.bands), kind)
-    across, down = _step(jp2, level, right - left)
-    for start, end in _parts(top, bottom, down):
-        for first, last in _parts(left, right, across):
-            into = pixels[start - top : end - top, first - left : last - left]
-            _decode(path, jp2, level, (first, start, last, end), into, threads)
-    return pixels
-
-
-def _step(jp2: Jp2, level: int, columns: int) -> tuple[int, int]:
-    """Return the columns and rows to decode at once: whole tiles or code-blocks, so few are cut.
-
-    OpenJPEG takes a fifth longer for a tile that is decoded in two parts.
-    """
-    most = AREA_BYTES // (jp2.components * SAMPLE_BYTES)
-    wide, high = (max(1, side >> level) for side in jp2.tile)
-    rows = max(1, most // columns)
-    if high <= rows:
-        return columns, rows - rows % high
-    if wide * high <= most:
-        return most // high // wide * wide, high
-    return columns, rows - rows % min(128, rows)
-
-
-def _parts(start: int, end: int, step: int) -> Iterator[tuple[int, int]]:
-    """Yield the parts from *start* to *end*, between multiples of *step*."""
-    while start < end:
-        next_one = min(end, (start // step + 1) * step)
-        yield start, next_one
-        start = next_one
-
-
-def _file_window(path: Path, file: Any) -> Window:
-    def read(offset: int, length: int) -> bytes:
-        file.seek(offset)
-        held: bytes = file.read(length)
-        return held
-
-    return Window(read, path.stat().st_size)
-
-
-def _decode(
-    path: Path,
-    jp2: Jp2,
-    level: int,
-    box: tuple[int, int, int, int],
-    into: Pixels,
-    threads: int,
-) -> None:
-    """Write the pixels of *box* to *into*, which has its shape."""
-    opj = _openjpeg()
-    messages: list[str] = []
-    note = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_void_p)(
-        lambda message, _: messages.append(message.decode("utf-8", "replace").strip())
-    )
-    try:
-        with ExitStack() as stack:
-            stream = opj.stream_create_default_file_stream(str(path), True)
-            stack.callback(opj.stream_destroy, stream)
-            codec = opj.create_decompress(opj.CODEC_JP2 if jp2.boxed else opj.CODEC_J2K)
-            stack.callback(opj.destroy_codec, codec)
-            opj.set_error_handler(codec, note)
-            opj.set_warning_handler(codec, None)
-            opj.set_info_handler(codec, None)
-            parameters = opj.set_default_decoder_parameters()
-            parameters.cp_reduce = level
-            opj.setup_decoder(codec, parameters)
-            opj.codec_set_threads(codec, threads if threads > 1 else 0)
-            image = opj.read_header(stream, codec)
-            stack.callback(opj.image_destroy, image)
-            opj.set_decode_area(codec, image, *_on_grid(jp2, level, box))
-            opj.decode(codec, stream, image)
-            bands = list(_shown_bands(image.contents, jp2, level, box))
-            if [band.shape for band in bands] != [into.shape[:2]] * jp2.bands:
-                raise BrokenSource("the JPEG 2000 does not hold what its header says")
-            if jp2.colour == "ycc":
-                bands[:3] = _rgb(bands[0], bands[1], bands[2], _top(jp2))
-            for number, band in enumerate(bands):
-                into[..., number] = band
-    except (OSError, ValueError) as error:
-        why = "; ".join(messages[:3]) or str(error) or "no reason given"
-        raise BrokenSource(f"the JPEG 2000 cannot be decoded: {why}") from error
-
-
-def _on_grid(jp2: Jp2, level: int, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """Return the area of the reference grid that has every sample of *box* at *level*."""
-    left, top, right, bottom = jp2.area
-    across, down = jp2.spacing
-    first_x, first_y = -(-left >> level), -(-top >> level)
-    start_x, start_y = first_x + box[0], first_y + box[1]
-    return (
-        max(left, start_x - start_x % across << level),
-        max(top, start_y - start_y % down << level),
-        min(right, first_x + box[2] << level),
-        min(bottom, first_y + box[3] << level),
-    )
-
-
-def _top(jp2: Jp2) -> int:
-    return 255 if jp2.bits <= 8 else 65535
-
-
-def _shown_bands(
-    image: Any, jp2: Jp2, level: int, box: tuple[int, int, int, int]
-) -> Iterator[Band]:
-    """Yield the components of the colour, then that of opacity, one sample for each pixel."""
-    import numpy as np
-
-    components = [image.comps[number] for number in range(image.numcomps)]
-    opaque = [c for c in components if c.alpha not in (1, 2)] if jp2.boxed else components
-    colours = jp2.bands - jp2.alpha
-    clear = [c for c in components if c.alpha in (1, 2)] if jp2.boxed else components[colours:]
-    rows = -(-jp2.area[1] >> level) + np.arange(box[1], box[3])
-    columns = -(-jp2.area[0] >> level) + np.arange(box[0], box[2])
-    for component in opaque[:colours] + clear[: int(jp2.alpha)]:
-        band = np.ctypeslib.as_array(component.data, (component.h, component.w))
-        top, left = -(-component.y0 >> component.factor), -(-component.x0 >> component.factor)
-        band = band[_nearest(rows, component.dy, top, component.h)]
-        band = band[:, _nearest(columns, component.dx, left, component.w)]
-        highest = (1 << component.prec) - 1
-        if component.sgnd:
-            band = band + (highest + 1 >> 1)
-        if highest != _top(jp2):
-            band = (band.clip(0, highest).astype(np.int64) * _top(jp2) + highest // 2) // highest
-        yield band
-
-
-def _nearest(
-    pixels: NDArray[np.intp], spacing: int, first: int, count: int
-) -> slice | NDArray[np.intp]:
-    """Return which of *count* samples, from *first* on, *pixels* take: those before or at them."""
-    if spacing == 1:
-        return slice(int(pixels[0]) - first, int(pixels[-1]) - first + 1)  # a view, not a copy
-    return (pixels // spacing - first).clip(0, count - 1)
-
-
-def _rgb(luma: Band, blue: Band, red: Band, top: int) -> list[Band]:
-    """Return red, green and blue of YCC samples; ITU-R BT.601, as sYCC has it."""
-    import numpy as np
-
-    middle = top + 1 >> 1
-    blue_offset, red_offset = blue - np.float32(middle), red - np.float32(middle)
-    made = (
-        luma + np.float32(1.402) * red_offset,
-        luma - np.float32(0.344136) * blue_offset - np.float32(0.714136) * red_offset,
-        luma + np.float32(1.772) * blue_offset,
-    )
-    return [np.rint(band).clip(0, top).astype(np.int32) for band in made]
-
-
-@functools.cache
-def _openjpeg() -> Any:
-    """Return glymur's binding to OpenJPEG, bound to the library that `_library_path` chooses.
-
-    On import, glymur would look for a `glymurrc` in the working directory and in the user's
-    home and load the library that it names; with its module `config` replaced it asks us. Of all
-    the rest of it nothing is needed, and loading that takes as long as half of a tile.
-    """
-    path = _library_path()
-    if path is None:
-        raise BrokenSource("a JPEG 2000 cannot be read: no OpenJPEG library is installed")
-    library = ctypes.CDLL(path)
-    config = types.ModuleType("glymur.config")
-    vars(config)["glymur_config"] = lambda name: library if name == "openjp2" else None
-    package = types.ModuleType("glymur")
-    spec = importlib.util.find_spec("glymur")
-    package.__path__ = list(spec.submodule_search_locations or ()) if spec else []
-    sys.modules |= {"glymur": package, "glymur.config": config}
-    try:
-        from glymur.lib import openjp2
-    finally:
-        del sys.modules["glymur"]  # whoever wants all of it gets it
-
-    return openjp2
-
-
-def _library_path() -> str | None:
-    """Return the OpenJPEG that Pillow's wheel bundles, else the system's.
-
-    The bundled one first: it is of one known version on every machine, and as new as Pillow.
-    """
-    import PIL
-
-    package = Path(PIL.__file__).parent
-    bundled = (
-        *package.parent.glob("pillow.libs/libopenjp2*.so*"),
-        *package.glob(".dylibs/libopenjp2*.dylib"),
-    )
-    return str(bundled[0]) if bundled else find_library("openjp2")
-
-
-def openjpeg_version() -> str:
-    """Return the version of the OpenJPEG that reads JPEG 2000.
-
-    Raises:
-        BrokenSource: there is none.
-    """
-    return str(_openjpeg().version())

@@ -14,9 +14,9 @@ import numpy as np
 import pyvips
 
 from iiifserver.errors import BrokenSource
-from iiifserver.image import open as sources
 from iiifserver.image.containers import draw_pdf_page, heic_profile, read_heic
 from iiifserver.image.headers import Header
+from iiifserver.image.jp2 import jp2_profile, read_jp2
 from iiifserver.image.plan import Box
 
 from .colour import has_srgb, with_profile
@@ -108,7 +108,7 @@ def _read_jp2(path: Path, header: Header, number: int, box: Box) -> Any:
     beside = int(level.scale > 1)
     right = min(box.x + box.width + beside, level.width)
     bottom = min(box.y + box.height + beside, level.height)
-    pixels = sources.read_jp2(path, level.page, (box.x, box.y, right, bottom))
+    pixels = read_jp2(path, level.page, (box.x, box.y, right, bottom))
     if level.scale > 1:
         kind = pixels.dtype
         share = np.float32((level.scale - 1) / (2 * level.scale))
@@ -117,7 +117,7 @@ def _read_jp2(path: Path, header: Header, number: int, box: Box) -> Any:
         pixels = pixels[:, :-1] * (1 - share) + pixels[:, 1:] * share
         pixels = pixels[:-1] * (1 - share) + pixels[1:] * share
         pixels = np.rint(pixels).astype(kind)
-    profile = sources.jp2_profile(path) if header.profile else None
+    profile = jp2_profile(path) if header.profile else None
     return from_samples(pixels[: box.height, : box.width], profile)
 
 
