@@ -21,7 +21,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from .config import Config
 from .opened import OpenFile, Ready
@@ -241,6 +241,8 @@ class Reader:
         self._on = directory.on
         self._checked: dict[tuple[str, str], tuple[Ready, tuple[int, ...]]] = {}
         self._until = 0.0
+        self.recent: dict[object, Any] = {}
+        """Whatever holds entries that are open now, and were at hand: let go with them."""
 
     def find(self, identifier: str, key: str, most_bytes: int) -> Ready | None:
         """Return the bytes of *key*; None where they have to be made or waited for, or are more.
@@ -250,6 +252,7 @@ class Reader:
         now, name = self._clock(), (identifier, key)
         if now >= self._until or len(self._checked) >= MOST_OPEN:
             self._checked, self._until = {}, now + _CHECKED_S
+            self.recent.clear()
         found = self._checked.get(name)
         try:
             if found is None and self._on:
@@ -267,6 +270,7 @@ class Reader:
         """Close the files that were opened some time ago, where nobody asks any more."""
         if self._checked and self._clock() >= self._until:
             self._checked = {}
+            self.recent.clear()
 
     def _check(self, path: str) -> tuple[Ready, tuple[int, ...]]:
         """Open an entry and read it; raise OSError if it is none."""

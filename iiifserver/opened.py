@@ -18,6 +18,11 @@ class OpenFile:
     def __init__(self, number: int) -> None:
         self.number = number
 
+    @property
+    def is_named(self) -> bool:
+        """Whether it was neither deleted nor replaced since it was opened."""
+        return os.fstat(self.number).st_nlink > 0
+
     def __del__(self) -> None:
         os.close(self.number)
 

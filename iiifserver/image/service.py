@@ -74,6 +74,8 @@ class Images:
         self._images: Memory[str, _Kept] = Memory(MOST_IMAGES_BYTES, _memory_bytes)
         self._derived = Directory.of(config)
         self._reader = Reader(self._derived)
+        self.recent = self._reader.recent
+        """Whatever holds what `kept` has returned and that is still open."""
         self._copies = Copies(config)
         self._masters = Masters(config, renderer, copies=self._copies)
         self._settings = repr((EDITION_OF_PIXELS, self._encoding, self.limits))

@@ -58,6 +58,7 @@ Environ = Mapping[str, Any]
 
 _LONGEST_NAME = 150  # of a saved picture, in characters
 _MOST_NAMES = 4_096
+_MOST_RECENT = 4_096
 _MOST_INFO_BYTES = 8 << 20
 _REFRESH_S = 60
 _TYPES = {name: f"Content-Type: {media_type}\r\n" for name, media_type in MEDIA_TYPES.items()}
@@ -148,7 +149,7 @@ class Answers:
         self._cells = counters.cells
         self._bodies = Bodies()
         self._cache_control = f"Cache-Control: {kept_by_others(max_age_s)}\r\n"
-        self._info: Memory[tuple[str, str, str, str | None], _Info] = Memory(
+        self._info: Memory[tuple[str | int | None, ...], _Info] = Memory(
             _MOST_INFO_BYTES, lambda kept: len(kept.body) + 2_000
         )
 
@@ -187,12 +188,14 @@ class Answers:
         if _unchanged(environ, planned.etag):
             self._cells[_UNCHANGED] += 1
             return self._not_again(prepared)
-        recent = self._bodies.recent
-        answer = None if query else recent.get(prepared)
-        if answer is not None:
-            self._cells[_STORED] += 1
-            return answer
         place = planned.place
+        cell = _KEPT if place is None else _STORED
+        recent: dict[object, Answer] = self._images.recent if place is None else self._bodies.recent
+        answer = None if query else recent.get(prepared)
+        # what was made may be purged at any time
+        if answer is not None and (place is not None or _is_named(answer)):
+            self._cells[cell] += 1
+            return answer
         if place is not None and place.length > LARGE_BYTES:
             return None
         try:
@@ -207,9 +210,11 @@ class Answers:
         if body is None:
             job = self._images.making(planned) if place is None else None
             return Making(job, prepared) if job else None
-        self._cells[_KEPT if place is None else _STORED] += 1
+        self._cells[cell] += 1
         answer = self._found(prepared, query, body)
-        if not query and place is not None and answer.ready:
+        if not query and answer.ready:
+            if len(recent) >= _MOST_RECENT:
+                recent.clear()
             recent[prepared] = answer
         return answer
 
@@ -279,12 +284,13 @@ class Answers:
         return self._information(environ, version, self._images.wanted(identifier), urls)
 
     def _information(self, environ: Environ, version: Version, image: Image, urls: Urls) -> Answer:
-        service = urls.image_service(version, image.source.identifier)
         media_type = json_wanted(environ.get("HTTP_ACCEPT", ""), version)
+        source = image.source
         # rights are those of an edition, whatever the file
-        key = (service, media_type, image.tag, image.source.rights)
+        key = (version, urls.base_url, source.identifier, media_type, image.tag, source.rights)
         said = self._info.get(key)
         if said is None:
+            service = urls.image_service(version, source.identifier)
             said = self._describe(version, image, service, media_type)
             self._info.put(key, said)
         if _unchanged(environ, said.etag):
@@ -337,6 +343,10 @@ class Answers:
             f'ETag: "{planned.etag}"\r\n{self._cache_control}'
             f'Link: <{address}>;rel="canonical", {_PROFILES[version]}\r\n{_OPEN}'
         )
+
+
+def _is_named(answer: Answer) -> bool:
+    return answer.ready is not None and answer.ready.file.is_named
 
 
 def _length(body: Place | bytes) -> int:

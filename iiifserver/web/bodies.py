@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from .answers import Answer
 
 _MOST_FILES = 256
-_MOST_RECENT = 4_096
 _KEPT_S = 10.0
 LARGE_BYTES = 1 << 20
 """What is larger is sent piece by piece."""
@@ -36,17 +35,8 @@ class Bodies:
         self._clock = clock
         self._until = 0.0
         self._files: dict[tuple[str, str], OpenFile] = {}
-        self._recent: dict[object, Answer] = {}
-
-    @property
-    def recent(self) -> dict[object, Answer]:
-        """What holds files that are open now, for whoever wants to have it again: let go with them.
-
-        All of it is at hand: it was a moment ago.
-        """
-        if len(self._recent) >= _MOST_RECENT:
-            self._recent = {}
-        return self._recent
+        self.recent: dict[object, Answer] = {}
+        """Whatever holds files that are open now, and was at hand: let go with them."""
 
     def at_once(self, place: Place, planned: Known) -> Ready | bytes | None:
         """Return the bytes of a place that is not large, None where a disk has to be waited for.
@@ -77,7 +67,8 @@ class Bodies:
     def let_go(self) -> None:
         """Close the files that were opened some time ago, where nobody asks any more."""
         if self._files and self._clock() >= self._until:
-            self._files, self._recent = {}, {}
+            self._files = {}
+            self.recent.clear()
 
     def _open(self, place: Place, planned: Known) -> OpenFile:
         if place is not planned.place:
@@ -85,7 +76,8 @@ class Bodies:
             return OpenFile(os.open(place.path, os.O_RDONLY))
         path, now = place.path, self._clock()
         if now >= self._until or len(self._files) >= _MOST_FILES:
-            self._files, self._recent, self._until = {}, {}, now + _KEPT_S
+            self._files, self._until = {}, now + _KEPT_S
+            self.recent.clear()
         key = (path, planned.image.tag)
         file = self._files.get(key)
         if file is None:

@@ -157,10 +157,3 @@ def test_what_is_recent_is_let_go_with_the_files(file: Path) -> None:
     clock.now += 10
     bodies.at_once(asked.place, asked)
     assert not bodies.recent
-
-
-def test_what_is_recent_is_bounded() -> None:
-    bodies = Bodies()
-    for number in range(10_000):
-        bodies.recent[number] = "answer"  # type: ignore[assignment]
-    assert 0 < len(bodies.recent) <= 4_096

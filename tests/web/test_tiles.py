@@ -22,6 +22,7 @@ from werkzeug.test import EnvironBuilder, TestResponse
 
 from iiifserver.config import Config
 from iiifserver.web import create_app
+from iiifserver.web.answers import Answer
 from iiifserver.web.tiles import Door
 
 
@@ -217,6 +218,22 @@ def test_what_was_made_once_is_answered_by_the_door(server: Server) -> None:
     server.behind.get(path)
     assert server.at_once(path) == 200
     assert server.at_once(path.replace("3/scan.png", "2/scan").replace("90", "90.0")) == 200
+
+
+def test_what_was_made_is_not_answered_by_the_door_when_it_was_deleted(tmp_path: Path) -> None:
+    picture(900, 700).save(tmp_path / "scan.png")
+    server = stored(tmp_path, "scan.png", **SMALL, derived_mib=64)
+    path = "/iiif/3/scan.png/0,0,128,128/128,/180/gray.jpg"
+    server.behind.get(path)
+    for _ in range(3):
+        assert server.at_once(path) == 200
+    kept = [
+        each for each in tmp_path.rglob("*") if each.is_file() and b"iiifkept" in each.read_bytes()
+    ]
+    assert kept
+    for each in kept:
+        each.unlink()
+    assert not isinstance(server.door.at_once(EnvironBuilder(path).get_environ()), Answer)
 
 
 def test_an_image_whose_sidecar_is_in_memory_is_not_waited_for(folder: Path) -> None:
