@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args, get_type_hints
+from typing import Any, Literal, NamedTuple, get_type_hints
 from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
 from .homes import Home, home_of, is_allowed_host, shown
+from .values import as_text, check_base_url, check_bounds, from_text, of_kind
 
 PREFIX = "IIIFSERVER_"
 PROCESSES = "processes"
@@ -153,12 +154,12 @@ class Config:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            _check(each.name, getattr(self, each.name), each.metadata)
+            check_bounds(each.name, getattr(self, each.name), each.metadata)
         if self.pyramid_tile.bit_count() != 1:
             raise ConfigurationError(f"pyramid_tile = {self.pyramid_tile}: not a power of two")
         # processes that are started later may be started elsewhere
         object.__setattr__(self, "data", self.data.absolute())
-        _check_base_url(self.base_url)
+        check_base_url(self.base_url)
         _check_executor(self.executor)
         networks(self.metrics_from)
         background_rgb(self.background)
@@ -198,7 +199,7 @@ def load(
     kinds = get_type_hints(Config)
     said = _said(path, environment, defaults or {}, overrides)
     values = {each.name: each.value for each in said}
-    return Config(**{name: _typed(name, value, kinds[name]) for name, value in values.items()})
+    return Config(**{name: of_kind(name, value, kinds[name]) for name, value in values.items()})
 
 
 class Setting(NamedTuple):
@@ -244,7 +245,7 @@ def _said(
         if variable.startswith(PREFIX):
             name = variable.removeprefix(PREFIX).lower()
             _known(name, "the environment", variable)
-            yield Setting(name, _from_text(name, text, kinds[name]), f"environment: {variable}")
+            yield Setting(name, from_text(name, text, kinds[name]), f"environment: {variable}")
     for name, value in overrides.items():
         if value is not None:
             yield Setting(name, value, f"command line: --{name.replace('_', '-')}")
@@ -261,7 +262,7 @@ def _line_of(path: Path, name: str) -> str:
 def environment(config: Config) -> dict[str, str]:
     """Return *config* as environment variables, for processes started by this one."""
     return {
-        f"{PREFIX}{each.name.upper()}": _to_text(getattr(config, each.name))
+        f"{PREFIX}{each.name.upper()}": as_text(getattr(config, each.name))
         for each in fields(config)
     }
 
@@ -333,63 +334,6 @@ def _known(name: str, where: str, spelled: str | None = None) -> None:
         near = difflib.get_close_matches(name, names, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigurationError(f"{where}: unknown setting {spelled or name!r}{hint}")
-
-
-def _from_text(name: str, text: str, kind: Any) -> Any:
-    if kind is bool:
-        words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-        if text.lower() not in words:
-            raise ConfigurationError(f"{name} = {text!r}: write true or false")
-        return words[text.lower()]
-    if kind is int:
-        if len(text) > 24 or not re.fullmatch("[0-9]+(_[0-9]+)*", text):
-            raise ConfigurationError(f"{name} = {text[:40]!r}: not a whole number")
-        return int(text)
-    if kind == tuple[str, ...]:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    return text
-
-
-def _to_text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _typed(name: str, value: Any, kind: Any) -> Any:
-    if kind is Path and isinstance(value, str | Path):
-        return Path(value)
-    if kind == tuple[str, ...] and isinstance(value, list | tuple):
-        if all(isinstance(each, str) for each in value):
-            return tuple(value)
-    elif choices := get_args(kind):
-        if value in choices:
-            return value
-        raise ConfigurationError(f"{name} = {value!r}: one of {', '.join(map(repr, choices))}")
-    elif kind in (str, int, bool) and type(value) is kind:
-        return value
-    raise ConfigurationError(f"{name} = {value!r}: not what this setting takes")
-
-
-def _check(name: str, value: Any, bounds: Mapping[str, Any]) -> None:
-    least, most = bounds["least"], bounds["most"]
-    if least is not None and value < least:
-        raise ConfigurationError(f"{name} = {value}: at least {least}")
-    if most is not None and value > most:
-        raise ConfigurationError(f"{name} = {value}: at most {most}")
-
-
-def _check_base_url(text: str) -> None:
-    why = "write it as https://host or https://host/prefix, without a slash at the end"
-    try:
-        parts = urlsplit(text)
-        well = parts.scheme in ("http", "https") and bool(parts.hostname)
-        well = well and not (parts.query or parts.fragment or text.endswith("/"))
-        well = well and "@" not in parts.netloc  # it stands in all that is published
-    except ValueError:
-        well = False
-    if text and not well:
-        raise ConfigurationError(f"base_url = {text!r}: {why}")
 
 
 def _check_executor(text: str) -> None:
