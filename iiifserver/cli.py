@@ -14,9 +14,8 @@ from . import __version__, operators
 from . import config as configuration
 from .errors import IiifServerError
 from .homes import Home
-from .options import Place
+from .options import BASE_URL, EXECUTOR, FOLDER, IMAGES, JSON, SHEETS, listening, published
 
-DEFAULT_PORT = 8182
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
@@ -36,74 +35,6 @@ class _Commands(click.Group):
             context.exit(2)
 
 
-def _listening(command: Any) -> Any:
-    options = (
-        click.option(
-            "--host", default="127.0.0.1", show_default=True, help="Address to listen on."
-        ),
-        click.option(
-            "--port",
-            default=DEFAULT_PORT,
-            show_default=True,
-            type=click.IntRange(0, 65535),
-            help="Port to listen on; 0 takes a free one.",
-        ),
-        click.option("--workers", type=click.IntRange(1, 64), help="Processes that answer HTTP."),
-        click.option(
-            "--data",
-            type=click.Path(file_okay=False, path_type=Path),
-            help="Folder for what the server makes; by default in your cache folder.",
-        ),
-        click.option(
-            "--config",
-            "config_file",
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="TOML file with settings.",
-        ),
-    )
-    for option in reversed(options):  # as decorators are: the last one is applied first
-        command = option(command)
-    return command
-
-
-_SHEETS = click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-_IMAGES = click.option(
-    "--images",
-    type=Place(),
-    help="Folder with the scans, a folder a record, or s3://, gs://, az://; by default `images` "
-    "in FOLDER.",
-)
-_BASE_URL = click.option(
-    "--base-url",
-    help="Address under which readers will reach the server; by default that of the last time.",
-)
-
-
-_EXECUTOR = click.option(
-    "--executor",
-    help="What makes pyramids: `processes` of this machine, or a Dask cluster, dask://host:port.",
-)
-
-
-def _published(command: Any) -> Any:
-    options = (
-        click.option(
-            "--data",
-            type=click.Path(file_okay=False, path_type=Path),
-            help="Folder of what is published; by default the setting `data`.",
-        ),
-        click.option(
-            "--config",
-            "config_file",
-            type=click.Path(dir_okay=False, path_type=Path),
-            help="TOML file with settings.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 @click.group(cls=_Commands)
 @click.version_option(__version__)
 def main() -> None:
@@ -114,7 +45,7 @@ def main() -> None:
 @click.argument(
     "folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
-@_listening
+@listening
 def serve(folder: Path | None, data: Path | None, config_file: Path | None, **listen: Any) -> None:
     """Serve the images in FOLDER as they are, under their names; without FOLDER what is published.
 
@@ -158,7 +89,7 @@ def serve(folder: Path | None, data: Path | None, config_file: Path | None, **li
     show_default=True,
     help="Folder with its scans, a folder a record.",
 )
-@_listening
+@listening
 def demo(
     exhibition: Path, images: Path, data: Path | None, config_file: Path | None, **listen: Any
 ) -> None:
@@ -221,11 +152,11 @@ def convert(source: Path, target: Path) -> None:
 
 
 @main.command()
-@_SHEETS
-@_IMAGES
-@click.option("--json", "for_machines", is_flag=True, help="Tell it as JSON.")
+@SHEETS
+@IMAGES
+@JSON
 @click.option("--no-verify", is_flag=True, help="Read the headers of scans only, not all pixels.")
-@_published
+@published
 @click.pass_context
 def check(
     context: click.Context,
@@ -253,12 +184,12 @@ def check(
 
 
 @main.command()
-@_SHEETS
-@_IMAGES
-@_BASE_URL
+@SHEETS
+@IMAGES
+@BASE_URL
 @click.option("--dry-run", is_flag=True, help="Only tell what would change.")
-@_EXECUTOR
-@_published
+@EXECUTOR
+@published
 def publish(folder: Path, images: Home | None, dry_run: bool, **where: Any) -> None:
     """Make the exhibition in FOLDER what is published: whole, or nothing changes."""
     from .publish import publication
@@ -273,14 +204,14 @@ def publish(folder: Path, images: Home | None, dry_run: bool, **where: Any) -> N
 @click.argument(
     "sheets", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
-@_IMAGES
+@IMAGES
 @click.option(
     "--folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder that is served as it is, in place of an exhibition.",
 )
-@_EXECUTOR
-@_published
+@EXECUTOR
+@published
 def pyramids(sheets: Path | None, images: Home | None, folder: Path | None, **where: Any) -> None:
     """Make the pyramids of the exhibition in SHEETS ahead of time; publish nothing.
 
@@ -304,10 +235,10 @@ def pyramids(sheets: Path | None, images: Home | None, folder: Path | None, **wh
 
 
 @main.command()
-@_SHEETS
-@_IMAGES
-@_BASE_URL
-@_published
+@SHEETS
+@IMAGES
+@BASE_URL
+@published
 def diff(folder: Path, images: Home | None, **where: Any) -> None:
     """Tell in words what publishing FOLDER would change; write nothing."""
     _tell_changes(folder, images, **where)
@@ -315,7 +246,7 @@ def diff(folder: Path, images: Home | None, **where: Any) -> None:
 
 @main.command()
 @click.argument("number", required=False, type=click.IntRange(1, 999_999))
-@_published
+@published
 def rollback(number: int | None, **where: Any) -> None:
     """Publish edition NUMBER again, the one before the current one if it is not given."""
     from .publish.edition import rollback
@@ -326,7 +257,7 @@ def rollback(number: int | None, **where: Any) -> None:
 
 @main.command()
 @click.option("--keep", default=10, show_default=True, type=click.IntRange(1), help="Editions.")
-@_published
+@published
 def prune(keep: int, **where: Any) -> None:
     """Delete all but the newest editions, and what only they needed."""
     from .publish.edition import prune
@@ -339,7 +270,7 @@ def prune(keep: int, **where: Any) -> None:
 
 @main.command()
 @click.argument("base_url")
-@_published
+@published
 def relink(base_url: str, **where: Any) -> None:
     """Move what is published to the address BASE_URL; images stay as they are."""
     from .publish.edition import relink
@@ -352,12 +283,8 @@ def relink(base_url: str, **where: Any) -> None:
 @main.command()
 @click.argument("identifiers", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Forget made pictures of all images.")
-@click.option(
-    "--folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder that is served as it is, if one is.",
-)
-@_published
+@FOLDER
+@published
 def purge(
     identifiers: tuple[str, ...], everything: bool, folder: Path | None, **where: Any
 ) -> None:

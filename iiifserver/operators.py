@@ -12,34 +12,16 @@ import orjson
 
 from . import config as configuration
 from .errors import ConfigurationError, RequestError, masked
+from .options import FOLDER, JSON, published
 
 _MOST_SHOWN = 20
 _CREDENTIALS = ("AWS_", "AZURE_", "GOOGLE_")
-
-DATA = click.option(
-    "--data",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of what is published; by default the setting `data`.",
-)
-CONFIG = click.option(
-    "--config",
-    "config_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="TOML file with settings.",
-)
-FOLDER = click.option(
-    "--folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder that is served as it is, if one is.",
-)
-JSON = click.option("--json", "for_machines", is_flag=True, help="Tell it as JSON.")
 
 
 @click.command("config")
 @FOLDER
 @JSON
-@DATA
-@CONFIG
+@published
 def config_command(
     folder: Path | None, for_machines: bool, data: Path | None, config_file: Path | None
 ) -> None:
@@ -62,8 +44,7 @@ def config_command(
 
 
 @click.command()
-@DATA
-@CONFIG
+@published
 def upgrade(data: Path | None, config_file: Path | None) -> None:
     """Publish the current edition again as this program writes it, whichever program wrote it.
 
@@ -86,8 +67,7 @@ def upgrade(data: Path | None, config_file: Path | None) -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Where the scans lie now; by default where they were when they were published.",
 )
-@DATA
-@CONFIG
+@published
 @click.pass_context
 def restore(
     context: click.Context, images: Path | None, data: Path | None, config_file: Path | None
@@ -116,8 +96,7 @@ def restore(
 @click.option("--fix", is_flag=True, help="Make what it lacks to be served fast.")
 @FOLDER
 @JSON
-@DATA
-@CONFIG
+@published
 def inspect(
     name: str,
     fix: bool,
@@ -160,8 +139,7 @@ def inspect(
 @click.command()
 @FOLDER
 @JSON
-@DATA
-@CONFIG
+@published
 @click.pass_context
 def doctor(
     context: click.Context,
@@ -196,8 +174,7 @@ def doctor(
 
 @click.command()
 @JSON
-@DATA
-@CONFIG
+@published
 @click.pass_context
 def verify(
     context: click.Context, for_machines: bool, data: Path | None, config_file: Path | None

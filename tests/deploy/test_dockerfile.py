@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dockerfiles import complaints, stages, whole
 
-from iiifserver.cli import DEFAULT_PORT
+from iiifserver.options import DEFAULT_PORT
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8")
