@@ -171,7 +171,7 @@ def object_path(data: Path, digest: str) -> Path:
 
 def pyramid_path(data: Path, name: str) -> Path:
     """Return where the pyramid of this name lies."""
-    return data / PYRAMIDS / name
+    return Path(f"{data}/{PYRAMIDS}/{name}")
 
 
 def sidecar_name(pyramid: str) -> str:

@@ -96,9 +96,7 @@ class Images:
         self._counters.event("looked" if image is None else "known")
         if image is None:
             table = self._sources.table()
-            found = self._found(identifier, table)
-            image = self._seen(identifier, found) or self._look_at(found)
-            self._images.put(identifier, _Kept(table, found, image))
+            image = self._described(identifier, self._found(identifier, table), table)
         return image
 
     def page_count(self, document: str) -> int:
@@ -120,11 +118,14 @@ class Images:
     def at_hand(self, identifier: str) -> Image | None:
         """Return the image if it is `known`, or can be described without waiting for a disk."""
         image = self.known(identifier)
-        if image is None and self._is_at_hand(self._sources.listed(identifier)):
+        if image is not None:
+            return image
+        table, found = self._sources.table(), self._sources.listed(identifier)
+        if found and self._is_at_hand(found):
+            self._counters.event("looked")
             with suppress(RequestError):  # it is raised again where it is waited for
-                described = self.describe(identifier)
-                return described if described.stored else None  # else it lacks something
-        return image
+                image = self._described(identifier, found, table)
+        return image if image and image.stored else None  # else it lacks something
 
     def wanted(self, identifier: str) -> Image:
         """Return the image, as `describe`, and have made in the background what it lacks."""
@@ -230,9 +231,9 @@ class Images:
     def _planned(self, image: Image, request: ImageRequest) -> Planned:
         return _of(image, *_resolved(request, image.dimensions, self.limits, self._lossless))
 
-    def _is_at_hand(self, found: Source | None) -> bool:
+    def _is_at_hand(self, found: Source) -> bool:
         """Return whether a sidecar says all of a picture, and the system has it in memory."""
-        if found is None or isinstance(found, FarSource):
+        if isinstance(found, FarSource):
             return False
         sidecar = self._masters.served(found).stored
         try:
@@ -257,6 +258,11 @@ class Images:
         if kept and isinstance(kept.found, FarSource) and kept.table is table:
             return kept.found if kept.found.unchanged() else self._sources.find(identifier)
         return self._sources.find(identifier)
+
+    def _described(self, identifier: str, found: Source, table: object) -> Image:
+        image = self._seen(identifier, found) or self._look_at(found)
+        self._images.put(identifier, _Kept(table, found, image))
+        return image
 
     def _seen(self, identifier: str, found: Source) -> Image | None:
         """Return what was seen of a picture in a store that another edition has as well."""
