@@ -50,7 +50,7 @@ def _role(pid: int, root: int) -> str:
         said = Path(f"/proc/{pid}/cmdline").read_text()
         if "broker.door" in said:
             return "broker"
-        if "broker.work" in said:
+        if "broker.nursery" in said:
             return "render"
     return "main" if pid == root else "web"
 

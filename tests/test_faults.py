@@ -67,12 +67,14 @@ def listen(process: subprocess.Popen[str]) -> None:
 
 
 def role(pid: int) -> str:
-    """What a process of a server is: `web`, `broker` or `render`."""
+    """What a process of a server is: `web`, `broker`, `render` or the `nursery` of these."""
     said = command_or_none(pid) or ""
-    for module, name in (("broker.door", "broker"), ("broker.work", "render")):
-        if f"iiifserver.image.{module}" in said:
-            return name
-    return "web"
+    if "iiifserver.image.broker.nursery" in said:
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text().startswith("render"):
+                return "render"
+        return "nursery"
+    return "broker" if "iiifserver.image.broker.door" in said else "web"
 
 
 class Readers:
@@ -129,7 +131,7 @@ def test_whatever_process_is_killed_the_server_answers_right_again(scans: Path, 
     _, tile = asked(where, TILE)
     made = 0
     with Readers(where, [TILE]) as readers:
-        for victim in ("render", "broker", "web", "web", "broker", "render"):
+        for victim in ("render", "nursery", "render", "broker", "web", "web", "broker", "render"):
             family = [pid for pid in children(process.pid) if role(pid) == victim]
             os.kill(family[0], signal.SIGKILL)
             fresh = f"iiif/3/p{made}/full/180,/0/default.png"  # no table has it, no file keeps it

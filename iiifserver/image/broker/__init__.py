@@ -10,6 +10,7 @@ that it was working on gets an error; the queue is bounded, and what does not fi
     lanes       who waits for whom: small, whole, background
     aside       what has killed processes, and is not tried again for an hour
     work        the life of a render process
+    nursery     where render processes come from
     process     one render process, as the broker sees it
     desk        the broker: admission, one computation for equal jobs, dispatch
     door        the broker's socket, and its life

@@ -8,6 +8,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from iiifserver.cache import Held
 from iiifserver.errors import BrokenSource, Busy, RequestError, SetAside, TookTooLong
@@ -17,6 +18,7 @@ from .aside import Harm
 from .bounds import Bounds
 from .lanes import LANES, MOST_BACKGROUND, Flight, Lane, Lanes, Waiter, lane_for
 from .messages import Answer, Ask, Outcome, ask_for, of_value
+from .nursery import Nursery
 from .pause import Pause
 from .seat import Failed, Seat
 from .sweep import Sweep, held_of
@@ -34,9 +36,11 @@ class Desk:
     """Runs jobs for those who ask, in the processes that *bounds* allow."""
 
     def __init__(
-        self, bounds: Bounds, seat: Callable[[tuple[Lane, ...], Bounds], Seat] = Seat
+        self, bounds: Bounds, seat: Callable[[tuple[Lane, ...], Bounds], Seat] | None = None
     ) -> None:
         self._bounds = bounds
+        self._nursery = Nursery(bounds.loaded)
+        seat = seat or partial(Seat, self._nursery)
         wholes = max(1, bounds.processes - 1)
         self._seats = [
             seat(("small",), bounds),
@@ -157,6 +161,7 @@ class Desk:
         """End all processes; whoever still waits is told to come back, and nothing else begins."""
         self._turn_away()
         await asyncio.gather(*(seat.end() for seat in self._seats))
+        self._nursery.end()
 
     # -- who is let in
 

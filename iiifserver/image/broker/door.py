@@ -20,6 +20,7 @@ from .bounds import KEY_BYTES, Terms, end_with_server
 from .desk import Desk
 from .lanes import Waiter
 from .messages import Ask, Outcome, of_value, receive
+from .nursery import adopt
 from .streams import Messages
 
 _MOST_CONNECTIONS = 1_024
@@ -102,6 +103,7 @@ def main(parent: int) -> None:
     """Answer at the address that comes through the socket *parent*, until it closes."""
     log_to_server()
     end_with_server()
+    adopt()
     with socket.socket(fileno=parent) as server, contextlib.suppress(EOFError, OSError):
         terms, _ = receive(server)
         if folder := os.environ.get(metrics.FOLDER):

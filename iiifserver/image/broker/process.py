@@ -6,26 +6,18 @@ import asyncio
 import contextlib
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any, Literal
 
 from .lanes import Flight
 from .messages import Outcome
+from .nursery import Child, Copy, Nursery
 from .streams import Messages
 from .work import Terms
 
 _START_S = 30.0
 _END_S = 2.0
 _BREATH_S = 0.02
-_THRIFT = {
-    "MALLOC_ARENA_MAX": "2",  # half of the memory
-    "VIPS_CONCURRENCY": "1",
-    # a tile's memory stays for the next one, while larger pieces go back to the system at once
-    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(16 << 20),
-}
 
 Failure = Literal["died", "late", "unbegun"]
 """The process ended, or is at work longer than it may; or it ended before it began with the job."""
@@ -34,11 +26,12 @@ Failure = Literal["died", "late", "unbegun"]
 class Process(Messages):
     """A render process, from its start to its end, with one job at a time."""
 
-    def __init__(self, process: subprocess.Popen[bytes], lifeline: int, begun: int) -> None:
+    def __init__(self, child: Child, lifeline: int, begun: int) -> None:
         super().__init__()
         self.jobs = 0
+        self.born = False
         self.ready = False
-        self._process = process
+        self._child = child
         self._lifeline = lifeline
         self._begun = begun
         self._told: Callable[[Outcome | Failure], None] | None = None
@@ -46,7 +39,7 @@ class Process(Messages):
         self._started = asyncio.Event()
 
     @classmethod
-    async def start(cls, terms: Terms) -> Process:
+    async def start(cls, terms: Terms, nursery: Nursery) -> Process:
         """Start a process; it is not ready yet.
 
         Raises:
@@ -57,15 +50,8 @@ class Process(Messages):
         begun, begins = os.pipe()
         os.set_blocking(begun, False)
         numbers = (theirs.fileno(), living, begins)
-        code = "iiifserver.image.broker.work"
         try:
-            process = subprocess.Popen(  # noqa: S603 - this program
-                [sys.executable, "-m", code, *map(str, numbers)],
-                stdin=subprocess.DEVNULL,
-                pass_fds=numbers,
-                env=os.environ | _THRIFT | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                process_group=0,  # the terminal's ^C is the server's to handle
-            )
+            child = nursery.bear(numbers)
         except OSError:
             ours.close()
             os.close(lifeline)
@@ -77,7 +63,7 @@ class Process(Messages):
             os.close(begins)
         loop = asyncio.get_running_loop()
         _, started = await loop.create_unix_connection(
-            lambda: cls(process, lifeline, begun), sock=ours
+            lambda: cls(child, lifeline, begun), sock=ours
         )
         started.say(terms)
         return started
@@ -106,11 +92,16 @@ class Process(Messages):
         self.say((flight.keep, flight.request), flight.job)
 
     def arrived(self, head: Any, body: bytes) -> None:
-        """Take the news that it is ready, or an answer."""
-        if self.ready:
+        """Take the news that it is there, that it is ready, or an answer."""
+        if not self.born:
+            self.born = True
+            if isinstance(self._child, Copy):
+                self._child.number = head
+        elif not self.ready:
+            self.ready = True
+            self._started.set()
+        else:
             self._tell((head, body))
-        self.ready = True
-        self._started.set()
 
     def lost(self) -> None:
         """Tell who waits that the process has ended."""
@@ -124,9 +115,9 @@ class Process(Messages):
             os.close(self._begun)
             self._lifeline = -1
         self.transport.abort()
-        self._process.kill()
+        self._child.kill()
         for _ in range(int(_END_S / _BREATH_S)):
-            if self._process.poll() is not None:
+            if self._child.poll() is not None:
                 return True
             await asyncio.sleep(_BREATH_S)
         return False
@@ -134,7 +125,7 @@ class Process(Messages):
     @property
     def status(self) -> str:
         """How it ended."""
-        return f"status {self._process.poll()}"
+        return f"status {self._child.poll()}"
 
     def _tell(self, what: Outcome | Failure) -> None:
         told, self._told = self._told, None

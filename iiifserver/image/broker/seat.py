@@ -10,6 +10,7 @@ from typing import Any, Literal
 from .bounds import Bounds
 from .lanes import Flight, Lane
 from .messages import Outcome
+from .nursery import Nursery
 from .process import Failure, Process
 from .work import Terms
 
@@ -31,9 +32,10 @@ Land = Callable[["Seat", Flight, Outcome | Failed], None]
 class Seat:
     """Takes the jobs of *lanes*, those of the first before all others; one at a time."""
 
-    def __init__(self, lanes: tuple[Lane, ...], bounds: Bounds) -> None:
+    def __init__(self, nursery: Nursery, lanes: tuple[Lane, ...], bounds: Bounds) -> None:
         self.lanes = lanes
         self.flight: Flight | None = None
+        self._nursery = nursery
         self._terms = Terms(lanes[0], bounds.memory_bytes, bounds.loaded)
         self._process: Process | None = None
         self._leaving: Process | None = None
@@ -68,10 +70,12 @@ class Seat:
                 return False  # the system holds it fast, as in a disk that does not answer
             self._leaving = None
             try:
-                self._process = self._process or await Process.start(self._terms)
+                self._process = self._process or await Process.start(self._terms, self._nursery)
             except OSError:
                 return False
             if not await self._process.wait_ready():
+                if not self._process.born:
+                    self._nursery.end()  # the next one comes from another
                 await self._end()
                 return False
             return True

@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 from iiifserver import cache
@@ -37,7 +38,7 @@ class Terms(NamedTuple):
     loaded: tuple[str, ...]
 
 
-def main(jobs: int, lifeline: int, begun: int) -> None:
+def work(jobs: int, lifeline: int, begun: int) -> None:
     """Work on what comes through the socket *jobs* until it or the pipe *lifeline* closes.
 
     For each job that is begun, a byte goes into the pipe *begun*: nobody reads it but after this
@@ -47,7 +48,9 @@ def main(jobs: int, lifeline: int, begun: int) -> None:
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     log_to_server()
     with socket.socket(fileno=jobs) as broker, contextlib.suppress(EOFError, OSError):
+        send(broker, os.getpid())
         terms, _ = receive(broker)
+        _say_what_this_is(terms.lane)
         give_way(terms.lane)
         limit_memory(terms.memory_bytes)
         for module in terms.loaded:
@@ -64,6 +67,12 @@ def main(jobs: int, lifeline: int, begun: int) -> None:
             send(broker, *_outcome(body, keep))
             if time.monotonic() - started > _LONG_S:
                 _trim()
+
+
+def _say_what_this_is(lane: Lane) -> None:
+    """Have `top` show the lane: what has copied this process is called the same."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/comm").write_text(f"render {lane}", encoding="ascii")
 
 
 def _wait(broker: socket.socket) -> None:
@@ -115,4 +124,4 @@ def _kept(made: bytes, keep: str) -> Outcome:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    work(*map(int, sys.argv[1:]))
