@@ -49,6 +49,8 @@ class _Kept(NamedTuple):
     table: object
     found: Source
     image: Image
+    settled: bool
+    """Whether it stays so as long as the table does: a file that lasts, with its sidecar."""
 
 
 class Images:
@@ -111,9 +113,9 @@ class Images:
     def known(self, identifier: str) -> Image | None:
         """Return the image if it was described lately and is still the same: only looked up."""
         kept = self._images.get(identifier)
-        if kept is None or kept.table is not self._sources.table() or not self._still(kept):
+        if kept is None or kept.table is not self._sources.table():
             return None
-        return kept.image
+        return kept.image if kept.settled or self._still(kept) else None
 
     def at_hand(self, identifier: str) -> Image | None:
         """Return the image if it is `known`, or can be described without waiting for a disk."""
@@ -261,7 +263,8 @@ class Images:
 
     def _described(self, identifier: str, found: Source, table: object) -> Image:
         image = self._seen(identifier, found) or self._look_at(found)
-        self._images.put(identifier, _Kept(table, found, image))
+        lasts = found.lasting and not isinstance(found, FarSource)
+        self._images.put(identifier, _Kept(table, found, image, lasts and image.stored is not None))
         return image
 
     def _seen(self, identifier: str, found: Source) -> Image | None:

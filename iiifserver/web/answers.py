@@ -185,7 +185,8 @@ class Answers:
         Else what makes it of a stored tile, if that is what it takes; else None.
         """
         planned, query = prepared.planned, environ.get("QUERY_STRING", "")
-        if _unchanged(environ, planned.etag):
+        known = environ.get("HTTP_IF_NONE_MATCH")
+        if known and _unchanged(known, planned.etag):
             self._cells[_UNCHANGED] += 1
             return self._not_again(prepared)
         place = planned.place
@@ -244,7 +245,7 @@ class Answers:
             RequestError: as `Images.plan` and `Images.answer` do.
         """
         planned, query = self._images.plan(identifier, asked), environ.get("QUERY_STRING", "")
-        if _unchanged(environ, planned.etag):
+        if _unchanged(environ.get("HTTP_IF_NONE_MATCH"), planned.etag):
             self._counters.event("unchanged")
             return self._not_again(Prepared(version, planned, urls))
         if environ["REQUEST_METHOD"] == "HEAD":
@@ -293,7 +294,7 @@ class Answers:
             service = urls.image_service(version, source.identifier)
             said = self._describe(version, image, service, media_type)
             self._info.put(key, said)
-        if _unchanged(environ, said.etag):
+        if _unchanged(environ.get("HTTP_IF_NONE_MATCH"), said.etag):
             return Answer(304, said.lines)
         if environ["REQUEST_METHOD"] == "HEAD":
             return Answer(200, said.whole)
@@ -328,21 +329,24 @@ class Answers:
     def _whole(self, prepared: Prepared, query: str, length: int | None) -> bytes:
         """Return all headers of a picture of *length* bytes, as they are written."""
         planned = prepared.planned
-        whole = f"{self._lines(prepared)}{_TYPES[planned.format]}{_disposition(planned, query)}"
-        if length is not None:
-            whole += f"Content-Length: {length}\r\n"
-        return whole.encode("latin-1")
+        told = "" if length is None else f"Content-Length: {length}\r\n"
+        lines, named = self._lines(prepared), _disposition(planned, query)
+        return f"{lines}{_TYPES[planned.format]}{named}{told}".encode("latin-1")
 
     def _lines(self, prepared: Prepared) -> str:
         """Return the headers that a picture has also where it is unchanged, as they are written."""
-        version, planned = prepared.version, prepared.planned
-        identifier = _encoded(planned.image.source.identifier)
-        address = f"{prepared.urls.base_url}/iiif/{version}/{identifier}/{planned.canonical}"
-        # one header: clients that look no further than the first Link find both
-        return (
-            f'ETag: "{planned.etag}"\r\n{self._cache_control}'
-            f'Link: <{address}>;rel="canonical", {_PROFILES[version]}\r\n{_OPEN}'
-        )
+        planned, base_url = prepared.planned, prepared.urls.base_url
+        before, after = _link(base_url, prepared.version, planned.image.source.identifier)
+        etag = f'ETag: "{planned.etag}"\r\n'
+        return f"{etag}{self._cache_control}{before}{planned.canonical}{after}"
+
+
+@lru_cache(_MOST_NAMES)
+def _link(base_url: str, version: Version, identifier: str) -> tuple[str, str]:
+    """Return what comes before and after the canonical request of pictures of an image."""
+    address = f"{base_url}/iiif/{version}/{encode_identifier(identifier)}/"
+    # one header: clients that look no further than the first Link find both
+    return f"Link: <{address}", f'>;rel="canonical", {_PROFILES[version]}\r\n{_OPEN}'
 
 
 def _is_named(answer: Answer) -> bool:
@@ -353,8 +357,8 @@ def _length(body: Place | bytes) -> int:
     return len(body) if isinstance(body, bytes) else len(body.prefix) + body.length
 
 
-def _unchanged(environ: Environ, etag: str) -> bool:
-    known = environ.get("HTTP_IF_NONE_MATCH")
+def _unchanged(known: str | None, etag: str) -> bool:
+    """Return whether who asks has it already, as `If-None-Match` says."""
     return bool(known) and parse_etags(known).contains_weak(etag)
 
 
@@ -372,9 +376,6 @@ def _disposition(planned: Known, query: str) -> str:
 
 def _downloads(query: str) -> bool:
     return any(part.partition("=")[0] == "download" for part in query.split("&"))
-
-
-_encoded = lru_cache(_MOST_NAMES)(encode_identifier)
 
 
 @lru_cache(_MOST_NAMES)
