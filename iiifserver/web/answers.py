@@ -120,6 +120,8 @@ class Prepared:
     version: Version
     planned: Known
     urls: Urls
+    again: bool = False
+    """Whether it was asked before, lately: then what answers it is kept."""
     whole: tuple[int, bytes] = (-1, b"")
     """How long the picture is, and all lines of it."""
 
@@ -213,7 +215,7 @@ class Answers:
             return Making(job, prepared) if job else None
         self._cells[cell] += 1
         answer = self._found(prepared, query, body)
-        if not query and answer.ready:
+        if prepared.again and not query and answer.ready:
             if len(recent) >= _MOST_RECENT:
                 recent.clear()
             recent[prepared] = answer

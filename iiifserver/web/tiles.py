@@ -31,6 +31,7 @@ REFUSED = "iiifserver.refused"
 
 _API = "/iiif/"
 _MOST_PREPARED = 4_096  # pictures that stood ready when they were asked for, about 1.5 kB each
+_MOST_REMEMBERED = 16_384  # paths, about 70 bytes each
 _VERSIONS: dict[str, Version] = {"3/": 3, "2/": 2}
 _INFO = f"/{INFO}"
 _CELLS = {
@@ -70,6 +71,7 @@ class Door:
         self._cells = counters.cells
         self._names = log.names if log else Names()
         self._prepared: dict[str, Prepared] = {}
+        self._remembered: set[int] = set()
         self._flask = app
         self.app: WSGI = Watch(self._made_or_other, log, counters)
         """All that is not answered at once."""
@@ -149,12 +151,23 @@ class Door:
             return False, None  # it is raised again where errors become documents
         if prepared is None:
             return True, None
+        prepared.again = self._was_asked(environ["PATH_INFO"])
         answer = self._answers.at_once(environ, prepared)
-        if answer is not None:
+        if answer is not None and prepared.again:
             if len(self._prepared) >= _MOST_PREPARED:
                 self._prepared = {}  # little is lost: a tile is soon prepared again
             self._prepared[environ["PATH_INFO"]] = prepared
         return True, answer
+
+    def _was_asked(self, path: str) -> bool:
+        """Return whether *path* was asked lately, and remember it: most are asked once."""
+        number = hash(path)
+        if number in self._remembered:
+            return True
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered = set()
+        self._remembered.add(number)
+        return False
 
     def _path(self, environ: Mapping[str, Any]) -> str:
         """Return the path that is asked for, decoded, below that of `base_url`."""

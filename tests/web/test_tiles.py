@@ -21,6 +21,7 @@ from viewer_requests import leaflet_tiles, openseadragon_tiles
 from werkzeug.test import EnvironBuilder, TestResponse
 
 from iiifserver.config import Config
+from iiifserver.image.service import Images
 from iiifserver.web import create_app
 from iiifserver.web.answers import Answer
 from iiifserver.web.tiles import Door
@@ -255,6 +256,23 @@ def test_what_has_to_be_waited_for_or_is_not_there_is_passed_on(
     assert fresh.at_once(tile) == 200
     assert fresh.at_once("/iiif/3/scan.png/5,5,90,90/max/0/default.jpg") is None
     assert fresh.at_once("/iiif/3/none/0,0,128,128/128,/0/default.jpg") is None
+
+
+def test_what_is_asked_for_the_third_time_is_known(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, asked = stored(folder, "scan.png", **SMALL), []
+    known: Any = Images.tile_known
+
+    def counted(*arguments: Any) -> Any:
+        asked.append(arguments)
+        return known(*arguments)
+
+    monkeypatch.setattr(Images, "tile_known", counted)
+    tile = "/iiif/3/scan.png/0,0,128,128/128,128/0/default.jpg"
+    bodies = [server.through.get(tile).data for _ in range(5)]
+    assert len(asked) == 2  # what is asked once is not kept
+    assert len(set(bodies)) == 1
 
 
 @pytest.mark.parametrize(
