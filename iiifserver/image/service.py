@@ -32,7 +32,7 @@ from .names import Names
 from .plan import Dimensions, Limits, Plan, make_plan
 from .planned import Answer, Image, Known, Planned, StoredTile
 from .request import ImageRequest
-from .stored import Stored, beginning, read_stored
+from .stored import Stored, read_stored, stored_at_hand
 
 MOST_HEADERS = 20_000
 """Headers kept in memory, about 1 kB each."""
@@ -123,11 +123,12 @@ class Images:
         if image is not None:
             return image
         table, found = self._sources.table(), self._sources.listed(identifier)
-        if found and self._is_at_hand(found):
+        with suppress(RequestError, OSError):  # it is raised again where it is waited for
+            image = self._read_at_hand(found) if found else None
+        if found and image:
             self._counters.event("looked")
-            with suppress(RequestError):  # it is raised again where it is waited for
-                image = self._described(identifier, found, table)
-        return image if image and image.stored else None  # else it lacks something
+            self._images.put(identifier, _Kept(table, found, image))
+        return image
 
     def wanted(self, identifier: str) -> Image:
         """Return the image, as `describe`, and have made in the background what it lacks."""
@@ -233,15 +234,20 @@ class Images:
     def _planned(self, image: Image, request: ImageRequest) -> Planned:
         return _of(image, *_resolved(request, image.dimensions, self.limits, self._lossless))
 
-    def _is_at_hand(self, found: Source) -> bool:
-        """Return whether a sidecar says all of a picture, and the system has it in memory."""
+    def _read_at_hand(self, found: Source) -> Image | None:
+        """Return the image if a sidecar says all of it, and the system has that in memory.
+
+        Raises:
+            SourceTooLarge: as `describe` does.
+            OSError: a disk tells of a fault.
+        """
         if isinstance(found, FarSource):
-            return False
-        sidecar = self._masters.served(found).stored
-        try:
-            return sidecar is not None and beginning(sidecar).at_hand()
-        except OSError:
-            return False
+            return None
+        source = self._masters.served(found)
+        stored = source.stored and stored_at_hand(source.stored, source.path, source.identity)
+        if not stored or not self._may_be_stored(source, stored.header):
+            return None  # its own file would have to be read, perhaps by another process
+        return self._image(source, self._header(source, stored), stored)
 
     def _still(self, kept: _Kept) -> bool:
         """Return whether looking at an image again would find the same."""
@@ -289,6 +295,9 @@ class Images:
             return self._look_at(found)
         if stored and not self._may_be_stored(source, header):
             stored = None
+        return self._image(source, header, stored)
+
+    def _image(self, source: Source, header: Header, stored: Stored | None) -> Image:
         # a tile that stands ready has other bytes than one that was made of the same pixels
         ready = stored.check if stored else None
         identity = (source.identity, source.leaf, ready, self._settings)

@@ -244,14 +244,26 @@ def read_stored(
         return None
 
 
-def beginning(path: Path) -> Ready:
-    """Return what `read_stored` reads of the sidecar at *path*, but for very large images.
+def stored_at_hand(path: Path, picture: Path, identity: str) -> Stored | None:
+    """Return what `read_stored` does, None where the sidecar would have to be waited for.
 
-    Raises:
-        OSError: there is none, or it cannot be read.
+    And of very large images, whose index is not read at once.
     """
-    file = OpenFile(os.open(path, os.O_RDONLY))
-    return Ready(file, 0, min(os.fstat(file.number).st_size, _FIRST_READ_BYTES))
+    try:
+        file = OpenFile(os.open(path, os.O_RDONLY))
+        size_bytes = os.fstat(file.number).st_size
+        beginning = Ready(file, 0, min(size_bytes, _FIRST_READ_BYTES))
+        if not beginning.at_hand():
+            return None
+        first, names = beginning.read(), (str(path), str(picture))
+        picture_bytes = picture.stat().st_size
+    except OSError:
+        return None
+
+    def read(offset: int, _length: int) -> bytes:
+        return first[offset:]
+
+    return parsed(read, lambda: size_bytes, identity, picture_bytes, names)
 
 
 def parsed(

@@ -357,3 +357,21 @@ def test_planning_a_tile_opens_no_file(server: Server, monkeypatch: pytest.Monke
         assert server.at_once(f"/iiif/3/scan.png/{tile}") == 200
     # the pyramid and its sidecar, once in ten seconds
     assert len(opened) <= 2 * (1 + (time.monotonic() - until) // 10 + 1)
+
+
+@pytest.mark.parametrize("harm", ["no pyramid", "damaged sidecar"])
+def test_the_door_reads_no_scan_and_has_none_read(tmp_path: Path, harm: str) -> None:
+    picture(700, 900).save(tmp_path / "book.pdf")
+    name = "book.pdf/1"
+    stored(tmp_path, name, **SMALL)
+    (pyramid,) = (tmp_path / ".data").glob("*/*.tif")
+    if harm == "no pyramid":
+        pyramid.unlink()
+    else:
+        pyramid.with_suffix(".tiles").write_bytes(b"tiles 2\n")
+        os.truncate(pyramid, 5)  # it would be given up, and both files deleted
+    fresh = served(tmp_path, NoMore(), **SMALL)
+    for rest in ("info.json", "0,0,128,128/128,128/0/default.jpg"):
+        path = f"/iiif/3/{name}/{rest}"
+        assert fresh.door.at_once(EnvironBuilder(path).get_environ()) is None
+    assert len(list((tmp_path / ".data").glob("*/*.ti*"))) == (1 if harm == "no pyramid" else 2)
