@@ -256,7 +256,8 @@ class Reader:
         found = self._checked.get(name)
         try:
             if found is None and self._on:
-                found = self._checked[name] = self._check(self._directory._path(identifier, key))
+                path = self._directory._path(identifier, key)
+                found = self._checked[name] = self._check(path, most_bytes)
             if found and _identity(os.fstat(found[0].file.number)) == found[1]:
                 ready = found[0]
                 if ready.length <= most_bytes and ready.at_hand():
@@ -268,15 +269,17 @@ class Reader:
 
     def let_go(self) -> None:
         """Close the files that were opened some time ago, where nobody asks any more."""
-        if self._checked and self._clock() >= self._until:
+        if (self._checked or self.recent) and self._clock() >= self._until:
             self._checked = {}
             self.recent.clear()
 
-    def _check(self, path: str) -> tuple[Ready, tuple[int, ...]]:
-        """Open an entry and read it; raise OSError if it is none."""
+    def _check(self, path: str, most_bytes: int) -> tuple[Ready, tuple[int, ...]]:
+        """Open an entry and read it; raise OSError if it is none, or larger."""
         file = OpenFile(os.open(path, os.O_RDONLY))
         status = os.fstat(file.number)
         ready = Ready(file, _HEAD.size, status.st_size - _HEAD.size)
+        if ready.length > most_bytes:
+            raise OSError(errno.EFBIG, "it is larger", path)
         if ready.length < 0 or not ready.at_hand() or not _is_whole(file.number, status.st_size):
             raise OSError(errno.EIO, "it is not as it was written, or not at hand", path)
         _touch(file.number, status.st_mtime)

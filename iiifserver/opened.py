@@ -20,8 +20,11 @@ class OpenFile:
 
     @property
     def is_named(self) -> bool:
-        """Whether it was neither deleted nor replaced since it was opened."""
-        return os.fstat(self.number).st_nlink > 0
+        """Whether it was neither deleted nor replaced since it was opened, nor its disk is gone."""
+        try:
+            return os.fstat(self.number).st_nlink > 0
+        except OSError:
+            return False
 
     def __del__(self) -> None:
         os.close(self.number)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import sys
 import tempfile
+import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,48 @@ def test_a_large_entry_is_checked_to_its_end(tmp_path: Path) -> None:
     assert directory.get("a", "1") is None
 
 
+def test_threads_share_what_is_in_memory() -> None:
+    memory: Memory[tuple[str, int], tuple[int, bytes]] = Memory(40, lambda value: len(value[1]))
+    until, faults = time.monotonic() + 30, list[str]()
+    begin = threading.Barrier(6)
+
+    def get() -> None:
+        begin.wait()
+        for number in range(30_000):
+            key = number * 7 % 64
+            found = memory.get(("a", key))
+            if found is not None and found[0] != key:
+                faults.append(f"{key}: {found}")
+            if time.monotonic() > until:
+                return
+
+    def change() -> None:
+        begin.wait()
+        for number in range(30_000):
+            key = number * 5 % 64
+            if number % 3:
+                memory.put(("a", key), (key, bytes(1 + number % 4)))
+            else:
+                memory.drop(("a", key))
+            if time.monotonic() > until:
+                return
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            for done in [pool.submit(each) for each in (get, change) * 3]:
+                done.result()
+    finally:
+        sys.setswitchinterval(before)
+    assert not faults
+    left = [found for key in range(64) if (found := memory.get(("a", key)))]
+    assert sum(len(body) for _, body in left) == memory._held <= 40
+    for key in range(64):
+        memory.drop(("a", key))
+    assert memory._held == 0
+
+
 class Clock:
     now = 0.0
 
@@ -153,6 +197,38 @@ def test_a_reader_gives_what_was_written_unless_it_is_too_large(tmp_path: Path) 
     assert read(reader) == BODY
     assert read(reader, len(BODY) - 1) is None
     assert read(Reader(Directory(tmp_path, 0, 0))) is None
+
+
+def test_a_reader_does_not_read_what_is_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = Directory(tmp_path, *ROOMY)
+    keep(directory, "a", "1", bytes(1 << 20))
+    came: list[int] = []
+    really = os.read
+
+    def counted(handle: int, length: int) -> bytes:
+        came.append(len(piece := really(handle, length)))
+        return piece
+
+    monkeypatch.setattr(os, "read", counted)
+    reader = Reader(directory)
+    assert reader.find("a", "1", (1 << 20) - 1) is None
+    assert not came
+    assert read(reader) == bytes(1 << 20)
+    assert sum(came) > 1 << 20
+
+
+def test_what_is_recent_is_let_go_also_where_nothing_is_open(tmp_path: Path) -> None:
+    clock = Clock()
+    reader = Reader(Directory(tmp_path, *ROOMY), clock)
+    reader.find("a", "1", 1)
+    reader.recent["a"] = "answer"  # of before, put there by another thread
+    reader.let_go()
+    assert reader.recent
+    clock.now += 11
+    reader.let_go()
+    assert not reader.recent
 
 
 @pytest.mark.skipif("sys.platform != 'linux'", reason="counts open files in /proc")

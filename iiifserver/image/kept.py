@@ -46,11 +46,11 @@ class Kept:
     most_bytes: int
 
     def find(self, stem: str) -> os.stat_result | None:
-        """Return what the disk says of the pyramid *stem*, None if there is none; note its use."""
+        """Return what the disk says of the pyramid *stem*, None if it has none; note its use."""
         path = os.path.join(self.folder, stem + PYRAMID)  # noqa: PTH118 - often asked
         try:
             status = os.stat(path)  # noqa: PTH116
-        except FileNotFoundError:
+        except OSError:  # a disk that fails has none either: the scan answers
             return None
         note_use(path, status)
         return status

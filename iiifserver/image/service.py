@@ -127,7 +127,7 @@ class Images:
             image = self._read_at_hand(found) if found else None
         if found and image:
             self._counters.event("looked")
-            self._images.put(identifier, _Kept(table, found, image))
+            self._images.put(identifier, _kept(table, found, image))
         return image
 
     def wanted(self, identifier: str) -> Image:
@@ -269,8 +269,7 @@ class Images:
 
     def _described(self, identifier: str, found: Source, table: object) -> Image:
         image = self._seen(identifier, found) or self._look_at(found)
-        lasts = found.lasting and not isinstance(found, FarSource)
-        self._images.put(identifier, _Kept(table, found, image, lasts and image.stored is not None))
+        self._images.put(identifier, _kept(table, found, image))
         return image
 
     def _seen(self, identifier: str, found: Source) -> Image | None:
@@ -381,6 +380,11 @@ def _tag(plan: Plan, lossless: str) -> str:
     """Return the plan's part of an ETag; the bytes of a turned tile are also the library's."""
     turned = plan.rotation.degrees or plan.rotation.mirror or plan.quality == "gray"
     return f"{plan.pixels}-{lossless}" if turned and lossless else plan.pixels
+
+
+def _kept(table: object, found: Source, image: Image) -> _Kept:
+    lasts = found.lasting and not isinstance(found, FarSource)
+    return _Kept(table, found, image, lasts and image.stored is not None)
 
 
 def _memory_bytes(kept: _Kept) -> int:

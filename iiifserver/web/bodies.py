@@ -66,7 +66,7 @@ class Bodies:
 
     def let_go(self) -> None:
         """Close the files that were opened some time ago, where nobody asks any more."""
-        if self._files and self._clock() >= self._until:
+        if (self._files or self.recent) and self._clock() >= self._until:
             self._files = {}
             self.recent.clear()
 

@@ -86,7 +86,7 @@ class Lanes:
         """Answer *request*, or have it answered."""
         self.begun += 1
         try:
-            answer = self._door.at_once(request)
+            answer = self._at_once(request)
             if isinstance(answer, Answer):
                 self._give(client, answer)
             elif answer is None or self._caller is None:
@@ -95,6 +95,13 @@ class Lanes:
                 self._have_made(client, request, answer, self._caller)
         finally:
             self.done += 1
+
+    def _at_once(self, request: Mapping[str, Any]) -> Answer | Making | None:
+        try:
+            return self._door.at_once(request)
+        except Exception:  # the edge of the loop: others tell the client of it, if they meet it too
+            _log.exception("unexpected error on %s", request.get("PATH_INFO"))
+            return None
 
     def let_go(self) -> None:
         """Let go of what nobody asks for any more; called now and then."""

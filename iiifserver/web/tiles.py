@@ -83,8 +83,12 @@ class Door:
         answer = self.at_once(environ)
         if answer is None or isinstance(answer, Making):
             return self.app(environ, start_response)
+        try:
+            body = [answer.ready.read()] if answer.ready else answer.body
+        except OSError:  # its file was cut short, or its disk is gone
+            return self.app(environ, start_response)
         start_response(_STATUS[answer.status], answer.headers)
-        return [answer.ready.read()] if answer.ready else answer.body
+        return body
 
     def at_once(self, environ: Mapping[str, Any]) -> Answer | Making | None:
         """Return what is ready to be sent, or what makes it; None where *app* sees to it."""

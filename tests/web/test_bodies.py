@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from iiifserver.opened import OpenFile
 from iiifserver.sources import Place, Source, identity_of
 from iiifserver.web.bodies import LARGE_BYTES, Bodies
 
@@ -157,3 +158,13 @@ def test_what_is_recent_is_let_go_with_the_files(file: Path) -> None:
     clock.now += 10
     bodies.at_once(asked.place, asked)
     assert not bodies.recent
+
+
+def test_a_file_that_was_deleted_or_whose_disk_is_gone_has_no_name(file: Path) -> None:
+    opened = OpenFile(os.open(file, os.O_RDONLY))
+    assert opened.is_named
+    os.close(opened.number)  # as an answer that the system gives for a disk that is gone
+    assert not opened.is_named
+    opened.number = os.open(file, os.O_RDONLY)
+    file.unlink()
+    assert not opened.is_named

@@ -104,6 +104,18 @@ def test_bytes_of_a_file_are_passed_on_unread(lanes_of: Any) -> None:
     assert ask(lanes_of(lambda *_: []), "/file").answer == (200, b"", b"Two lanes")
 
 
+def test_a_door_that_fails_leaves_the_request_to_others(lanes_of: Any) -> None:
+    def app(_: Any, start_response: Any) -> list[bytes]:
+        start_response("500 Internal Server Error", [])
+        return [b"a document"]
+
+    lanes = lanes_of(app)
+    client = Client()
+    lanes(client, {})  # a request without a path is none that it knows
+    assert client.done.wait(30)
+    assert client.answer == (500, [], b"a document")
+
+
 class Caller:
     """Has pictures made when it is told to."""
 

@@ -375,3 +375,18 @@ def test_the_door_reads_no_scan_and_has_none_read(tmp_path: Path, harm: str) -> 
         path = f"/iiif/3/{name}/{rest}"
         assert fresh.door.at_once(EnvironBuilder(path).get_environ()) is None
     assert len(list((tmp_path / ".data").glob("*/*.ti*"))) == (1 if harm == "no pyramid" else 2)
+
+
+def test_a_tile_whose_file_was_cut_short_is_none_that_was_answered_just_now(tmp_path: Path) -> None:
+    picture(1300, 900).save(tmp_path / "scan.png")
+    server = stored(tmp_path, "scan.png", **SMALL)
+    tile = "/iiif/3/scan.png/0,0,128,128/128,128/0/default.jpg"
+    before = server.through.get(tile)
+    assert server.at_once(tile) == 200
+    for path in (tmp_path / ".data").glob("*/*.tif"):
+        os.truncate(path, 100)
+    after = server.through.get(tile)
+    assert (after.status_code, after.headers["Content-Type"]) in {
+        (200, before.headers["Content-Type"]),
+        (503, "application/problem+json"),
+    }
