@@ -41,6 +41,8 @@ class Prefix(NamedTuple):
     skip: int
     head_bytes: int
     """The bytes, from the start, that decide this: streams that share them share it."""
+    misnamed: bool = False
+    """Whether the TIFF calls luma and chroma red, green and blue: libtiff reads none of it then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,9 @@ class Coding:
     """The segments that `common_tables` took from tag 347."""
 
     @property
-    def marker(self) -> bytes:
-        """The segment that tells decoders which colours the samples are."""
-        return _JFIF if self.samples == 1 or self.ycbcr else _ADOBE_RGB
+    def named_rgb(self) -> bool:
+        """Whether the TIFF says that the samples are red, green and blue."""
+        return self.samples == 3 and not self.ycbcr
 
 
 def common_tables(tag: bytes) -> bytes:
@@ -97,7 +99,11 @@ def prefix_for(head: bytes, coding: Coding) -> Prefix | None:
         elif segment.marker == _SOS:
             if not tables.complete(head[segment.start : segment.end]):
                 return None
-            return Prefix(_START + coding.marker + coding.tables, skip, segment.end)
+            # Bio-Formats names RGB what it encodes as others do; nobody halves green and blue
+            misnamed = coding.named_rgb and tables.subsampled
+            marker = _ADOBE_RGB if coding.named_rgb and not misnamed else _JFIF
+            prefix = _START + marker + coding.tables
+            return Prefix(prefix, skip, segment.end, misnamed)
         elif segment.marker != _DRI:
             return None
     return None
@@ -133,6 +139,8 @@ class _Tables:
         self._quantisation: set[int] = set()
         self._entropy: set[int] = set()
         self._used: tuple[int, ...] = ()
+        self.subsampled = False
+        """Whether the components of the frame are not all of one size."""
 
     def add(self, segments: bytes) -> None:
         """Take note of the tables in whole DQT and DHT segments."""
@@ -153,6 +161,7 @@ class _Tables:
         _, _, _, _, bits, h1, h2, w1, w2, samples = segment[:10]
         size = (w1 << 8 | w2, h1 << 8 | h2)
         self._used = tuple(segment[12::3])
+        self.subsampled = len(set(segment[11::3])) > 1
         return (bits, samples, size) == (8, coding.samples, (coding.width, coding.height))
 
     def complete(self, scan: bytes) -> bool:

@@ -67,6 +67,11 @@ class Places:
         sent = tiles.find(row * -(-level.width // level.tile_width) + column) if tiles else None
         return Found(inside, whole, sent)
 
+    def misnamed(self, number: int) -> bool:
+        """Return whether libtiff does not read level *number*: see `jpeg.Prefix`."""
+        tiles = self._tiles[number]
+        return isinstance(tiles, _JpegTiles) and tiles.misnamed()
+
 
 def _tiles(
     file: IO[bytes], header: Header, level: Level, pages: Sequence[Directory]
@@ -137,6 +142,11 @@ class _Tiles:
 
 class _JpegTiles(_Tiles):
     _known: tuple[bytes, Prefix] | None = None
+
+    def misnamed(self) -> bool:
+        """Return whether the first tile says so."""
+        prefix = self._prefix(self._read(self._offsets[0], min(self._lengths[0], _HEAD_BYTES)))
+        return prefix is not None and prefix.misnamed
 
     def find(self, number: int) -> Sent | None:
         offset, length = self._offsets[number], self._lengths[number]

@@ -25,7 +25,7 @@ MOST_PICTURES = 500
 _TABLE_ENTRIES = 8192  # of a longer table of tiles the beginning and the end are checked
 
 _LOOKED_AT = 64  # directories that may be levels of one picture
-_REDUCED, _MASK = 1, 4  # bits of NewSubfileType
+_REDUCED, _PAGE, _MASK = 1, 2, 4  # bits of NewSubfileType
 _NONE, _JPEG, _WEBP = 1, 7, 50001
 _COMPRESSIONS = {_NONE, 2, 3, 4, 5, _JPEG, 8, 32773, 32946, _WEBP}
 _NOT_READ = {  # libvips without the library for one of these may return black, and no error
@@ -107,6 +107,8 @@ def read_tiff(window: Window, first: int = 0) -> Tiff:
     finest = _read_level(picture, page, -1)
     chunk = _chunk(picture, finest)
     stored_bytes = _check_chunks(picture, finest, chunk, samples)
+    if finest.tile_width and samples.planes == 2 and samples.samples > 1:
+        raise BrokenSource(f"{picture.name} has tiles of one colour each, which are not read")
     by_rows = not finest.tile_width and samples.compression == _NONE
     levels = {1: finest}
     for number, directory in enumerate(pages, page + 1):
@@ -211,7 +213,8 @@ def _keep_level(
     """Add *candidate* to *levels* if it is one."""
     finest = levels[1]
     scale = _scale(finest, candidate)
-    if scale is None or scale in levels or directory.integer(254, 0) & ~_REDUCED:
+    # ImageMagick calls each level of its pyramids a page
+    if scale is None or scale in levels or directory.integer(254, 0) & ~(_REDUCED | _PAGE):
         return
     marked = bool(_kind(directory))
     tiled_alike = finest.tile_width > 0 and candidate.tile_width > 0

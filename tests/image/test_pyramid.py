@@ -86,6 +86,7 @@ def image(width: int, height: int, **changed: tuple[int, Sequence[int]] | None) 
 
 
 REDUCED = {"t254": (LONG, [1])}
+PAGE = {"t254": (LONG, [2])}
 STRIPS = {
     "t322": None,
     "t323": None,
@@ -154,7 +155,11 @@ def test_the_levels_that_libvips_writes_are_found_where_they_are(kind, pages, su
         ([image(320, 200), image(80, 50, **REDUCED)], [1, 4]),
         # unmarked, but tiled alike and of the same samples
         ([image(320, 200), image(160, 100), image(80, 50)], [1, 2, 4]),
+        # as ImageMagick writes them: each a page, rounded down
+        ([image(301, 201, **PAGE), image(150, 100, **PAGE), image(75, 50, **PAGE)], [1, 2, 4]),
         # the next pages of a document
+        ([image(320, 200, **PAGE), image(320, 200, **PAGE), image(160, 100, **PAGE)], [1]),
+        ([image(320, 200, **PAGE, **STRIPS), image(160, 100, **PAGE, **STRIPS)], [1]),
         ([image(320, 200), image(320, 200), image(160, 100)], [1]),
         ([image(320, 200, **STRIPS), image(160, 100, **STRIPS)], [1]),
         # a thumbnail of its own size, a mask, and other colours

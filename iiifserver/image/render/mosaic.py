@@ -23,6 +23,8 @@ from iiifserver.image.plan import Box
 
 _MOST_PIXELS = 16_000_000
 """Held at once; of larger boxes libvips holds no more than some rows."""
+_MOST_ALONE = 225_000_000
+"""Of files that libtiff does not read: what the largest picture is made of, by default."""
 
 
 def read_tiles(
@@ -34,11 +36,14 @@ def read_tiles(
     is wrong where a tile is gone or damaged.
     """
     level = header.levels[number]
-    if not level.tile_width or header.profile or box.width * box.height > _MOST_PIXELS:
+    pixels = box.width * box.height
+    if not level.tile_width or header.profile or pixels > _MOST_ALONE:
         return None
     try:
         with path.open("rb", buffering=0) as file:
             places = Places(file, replace(header, levels=(level,)))
+            if pixels > _MOST_PIXELS and not places.misnamed(0):
+                return None
             return _joined(file, places, header, level, box, reduced=reduced)
     except (OSError, ValueError, BrokenSource):
         return None
