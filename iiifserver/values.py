@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
 
+_ADDRESS = re.compile(r"[A-Za-z0-9._~:/%!$&'()*+,;=\[\]-]+")
+"""What RFC 3986 has in an address without query, fragment or user."""
+
 
 def from_text(name: str, text: str, kind: Any) -> Any:
     """Return the value that *text*, of an environment variable, stands for.
@@ -78,11 +81,14 @@ def check_base_url(text: str) -> None:
         ConfigurationError: they cannot.
     """
     why = "write it as https://host or https://host/prefix, without a slash at the end"
+    if not text.isascii():
+        why += "; names of other letters as browsers send them: xn--..., %E8..."
     try:
         parts = urlsplit(text)
         well = parts.scheme in ("http", "https") and bool(parts.hostname)
         well = well and not (parts.query or parts.fragment or text.endswith("/"))
         well = well and "@" not in parts.netloc  # it stands in all that is published
+        well = well and _ADDRESS.fullmatch(text) is not None  # and in headers
     except ValueError:
         well = False
     if text and not well:

@@ -50,13 +50,15 @@ class Addresses:
             scheme or environ["wsgi.url_scheme"],
             host or environ.get("HTTP_HOST", ""),
             prefix or environ.get("SCRIPT_NAME", ""),
-            f"{environ.get('SERVER_NAME', '127.0.0.1')}:{environ.get('SERVER_PORT', '80')}",
+            environ.get("SERVER_NAME", "127.0.0.1"),
+            environ.get("SERVER_PORT", "80"),
         )
 
-    def _urls(self, scheme: str, host: str, prefix: str, listening: str) -> Urls:
+    def _urls(self, scheme: str, host: str, prefix: str, name: str, port: str) -> Urls:
         match = _HOST.fullmatch(host)
         if not match or match[1].strip("[]").lower() not in self._config.allowed_hosts:
-            host = listening
+            name = name.partition("%")[0]  # which network card it is reached by is only ours to say
+            host = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
         scheme = scheme if scheme in ("http", "https") else "http"
         return Urls(f"{scheme}://{host}{prefix if _PREFIX.fullmatch(prefix) else ''}")
 

@@ -312,6 +312,15 @@ def test_only_an_allowed_host_counts(behind, host, expected):
     assert found.lower() == f"{expected}/iiif/3/plain.png".lower()
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"), [("::1", "[::1]"), ("fe80::1%eth0", "[fe80::1]"), ("a.test", "a.test")]
+)
+def test_where_it_listens_is_written_as_an_address(behind, name, expected):
+    about = {"SERVER_NAME": name, "SERVER_PORT": "8182"}
+    found = service(behind(), headers={"Host": "evil.example"}, environ_overrides=about)
+    assert found == f"http://{expected}:8182/iiif/3/plain.png"
+
+
 _LISTENING = {"SERVER_NAME": "192.0.2.7", "SERVER_PORT": "8182"}
 _FORWARDED = {
     "X-Forwarded-Proto": "https",
