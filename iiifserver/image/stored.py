@@ -130,6 +130,8 @@ class Stored:
     """All that its directories say, if it is a TIFF: see `directories_in`."""
     check: int
     """Of its blobs: made again, they may be others."""
+    states: Mapping[str, str]
+    """By path, of the files on this machine, what tells them from those that replace them."""
 
     def find(self, plan: Plan) -> Place | None:
         """Return the bytes that answer *plan*, None where they have to be made."""
@@ -232,13 +234,18 @@ def read_stored(
     """
     try:
         with path.open("rb", buffering=0) as file:
-            number = file.fileno()
+            number, names = file.fileno(), (str(path), str(picture))
+            states = {names[0]: state_of(os.fstat(number))}
+            if picture_bytes is None:
+                status = picture.stat()
+                picture_bytes, states[names[1]] = status.st_size, state_of(status)
             return parsed(
                 lambda offset, length: os.pread(number, length, offset),
                 lambda: os.fstat(number).st_size,
                 identity,
-                picture.stat().st_size if picture_bytes is None else picture_bytes,
-                (str(path), str(picture)),
+                picture_bytes,
+                names,
+                states,
             )
     except OSError:
         return None
@@ -251,19 +258,27 @@ def stored_at_hand(path: Path, picture: Path, identity: str) -> Stored | None:
     """
     try:
         file = OpenFile(os.open(path, os.O_RDONLY))
-        size_bytes = os.fstat(file.number).st_size
-        beginning = Ready(file, 0, min(size_bytes, _FIRST_READ_BYTES))
+        status = os.fstat(file.number)
+        beginning = Ready(file, 0, min(status.st_size, _FIRST_READ_BYTES))
         if not beginning.at_hand():
             return None
-        first, names = beginning.read(), (str(path), str(picture))
-        picture_bytes = picture.stat().st_size
+        first, names, of_picture = beginning.read(), (str(path), str(picture)), picture.stat()
     except OSError:
         return None
 
     def read(offset: int, _length: int) -> bytes:
         return first[offset:]
 
-    return parsed(read, lambda: size_bytes, identity, picture_bytes, names)
+    states = {names[0]: state_of(status), names[1]: state_of(of_picture)}
+    return parsed(read, lambda: status.st_size, identity, of_picture.st_size, names, states)
+
+
+def state_of(status: os.stat_result) -> str:
+    """Return what tells a file that is called by its content from one that was made again.
+
+    Not its number: some systems that read over a network give another one each time.
+    """
+    return f"{status.st_size:x}-{status.st_mtime_ns:x}"
 
 
 def parsed(
@@ -272,8 +287,11 @@ def parsed(
     identity: str,
     picture_bytes: int | None,
     names: tuple[str, str],
+    states: Mapping[str, str] | None = None,
 ) -> Stored | None:
     """Return what a sidecar says that is read by *read*; *names* are its own and its picture's.
+
+    *states* are those of files on this machine.
 
     *size_bytes* is asked after the first read. None where it is damaged, or is of a file of another
     identity, or of another size if that is known.
@@ -297,7 +315,7 @@ def parsed(
         if picture_bytes not in (None, about["picture_bytes"]):
             return None
         sidecar, picture = names
-        return _stored(about, numbers, (sidecar, end), picture)
+        return _stored(about, numbers, (sidecar, end), picture, states or {})
     except (
         ValueError,
         TypeError,
@@ -327,7 +345,11 @@ def directories_in(packed_spans: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _stored(
-    about: dict[str, Any], numbers: bytes, blobs: tuple[str, int], picture: str
+    about: dict[str, Any],
+    numbers: bytes,
+    blobs: tuple[str, int],
+    picture: str,
+    states: Mapping[str, str],
 ) -> Stored | None:
     header, tile = Header.from_json(about["header"]), Dimensions(*about["tile"])
     image = Dimensions(header.width, header.height)
@@ -363,6 +385,7 @@ def _stored(
         },
         directories=Place(path, start + inside[0], inside[1]) if inside else None,
         check=int((about.get("checks") or (None, 0))[1]),
+        states=states,
     )
 
 

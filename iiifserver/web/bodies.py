@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from iiifserver.far import FarPlace
 from iiifserver.image.kept import note_use
-from iiifserver.image.planned import Known
+from iiifserver.image.planned import Image, Known
+from iiifserver.image.stored import state_of
 from iiifserver.opened import OpenFile, Ready
-from iiifserver.sources import Place, Source, identity_of
+from iiifserver.sources import Place, identity_of
 
 if TYPE_CHECKING:
     from .answers import Answer
@@ -81,16 +82,19 @@ class Bodies:
         key = (path, planned.image.tag)
         file = self._files.get(key)
         if file is None:
-            file = self._files[key] = _opened(path, planned.image.source)
+            file = self._files[key] = _opened(path, planned.image)
         return file
 
 
-def _opened(path: str, source: Source) -> OpenFile:
-    file = OpenFile(os.open(path, os.O_RDONLY))
+def _opened(path: str, image: Image) -> OpenFile:
+    file, source = OpenFile(os.open(path, os.O_RDONLY)), image.source
     status = os.fstat(file.number)
+    replaced = image.stored is not None and state_of(status) != image.stored.states.get(path)
     if source.lasting:
         note_use(path, status)  # of a folder's pyramids those that nobody uses make room
-    elif path == str(source.path) and identity_of(status) != source.identity:
+    elif path == str(source.path):
+        replaced = replaced or identity_of(status) != source.identity
+    if replaced:
         raise OSError(errno.ESTALE, "it was replaced")  # places are those of the file that was
     return file
 

@@ -24,6 +24,7 @@ class Clock:
 class Image(NamedTuple):
     source: Source
     tag: str
+    stored: None = None
 
 
 class Planned(NamedTuple):

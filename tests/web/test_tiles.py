@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import pyvips
 from both_doors import said_by
 from flask.testing import FlaskClient
 from hypothesis import given, settings
@@ -21,7 +22,11 @@ from viewer_requests import leaflet_tiles, openseadragon_tiles
 from werkzeug.test import EnvironBuilder, TestResponse
 
 from iiifserver.config import Config
+from iiifserver.image.containers import describe_page
+from iiifserver.image.form import Form
 from iiifserver.image.service import Images
+from iiifserver.image.stored import read_stored
+from iiifserver.image.storing import store
 from iiifserver.web import create_app
 from iiifserver.web.answers import Answer
 from iiifserver.web.tiles import Door
@@ -330,6 +335,30 @@ def test_a_pyramid_that_is_deleted_is_done_without(tmp_path: Path) -> None:
     # what is open still answers; a worker that has it not yet open sees that it is gone
     server = served(tmp_path, InThisProcess(), **SMALL)
     assert server.through.get(tile).status_code == 200
+
+
+@pytest.mark.parametrize("again", ["sidecar", "pyramid"])
+def test_places_are_not_read_from_what_was_made_again(tmp_path: Path, again: str) -> None:
+    picture(1300, 900).save(tmp_path / "scan.png")
+    server = stored(tmp_path, "scan.png", **SMALL)  # it knows the image, and has opened no file
+    (sidecar,) = (tmp_path / ".data").glob("*/*.tiles")
+    pyramid, tile = sidecar.with_suffix(".tif"), "1280,0,20,128/20,128"
+    known = read_stored(sidecar, pyramid, pyramid.stem)
+    assert known
+    if again == "pyramid":  # as another program might have made it, with tiles at other places
+        tile = "128,0,128,128/128,128"
+        image = pyvips.Image.new_from_file(str(tmp_path / "scan.png"))
+        image.tiffsave(
+            str(tmp_path / "made"), tile=True, pyramid=True, compression="jpeg", Q=30,
+            tile_width=128, tile_height=128,
+        )  # fmt: skip
+        (tmp_path / "made").replace(pyramid)
+    header = describe_page(pyramid)
+    store(pyramid, header, pyramid.stem, sidecar, Form(tile=128, quality=30))
+    path = f"/iiif/3/scan.png/{tile}/0/default.jpg"
+    found = server.through.get(path)
+    assert said_by(found) == said_by(served(tmp_path, NoMore(), **SMALL).through.get(path))
+    assert Image.open(io.BytesIO(found.data)).size == (128 if again == "pyramid" else 20, 128)
 
 
 def test_the_prefix_of_base_url_may_be_there_or_not(folder: Path) -> None:
