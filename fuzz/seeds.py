@@ -64,6 +64,24 @@ WIRE = (
     b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"GET /\xe6\xb5\xb7 HTTP/1.1\r\nHost: a\r\nHost: b\r\nX_Y: 1\r\nX-Y: 2\r\nx-y:\xff\r\n\r\n",
 )
+TILES = (
+    b"0,0,128,128/128,128/0/default.jpg",
+    b"128,256,128,128/max/0/default.jpg",
+    b"256,0,256,256/128,128/0/default.jpg",
+    b"640,384,60,116/60,116/0/default.jpg",
+    b"512,256,188,244/94,122/0/default.jpg",
+    b"0,0,512,500/128,125/0/default.jpg",
+    b"512,0,8,128/8,128/0/default.jpg?download",
+    b"1920,128,80,1/80,1/0/default.jpg",
+    b"0,0,256,129/128,65/0/default.jpg",
+    b"full/88,63/0/default.jpg",
+    b"0,0,1,1/1,1/0/default.jpg",
+    b"0%2C0%2c128,128/128%2C/0/native%2Ejpg",
+    b"0,0,128,128/128,128/!90/gray.jpg\nIf-None-Match: *",
+    b'0,0,128,128/128,128/0/default.jpg\nIf-None-Match: "a", W/"b"\nRange: bytes=0-9',
+    b"0,0,128,128/128,128/0/default.jpg\nX-Forwarded-Prefix: /a\nX-Forwarded-Host: evil.example",
+    b"info.json\nAccept: application/json",
+)
 CONTENT_STATES = (
     "http://localhost/presentation/3/sea/manifest",
     (

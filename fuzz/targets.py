@@ -192,6 +192,94 @@ def _applications() -> tuple[Any, Any]:
     return with_door.wsgi_app, without.wsgi_app
 
 
+def tiles(data: bytes) -> None:
+    """Requests for tiles, as they come on a connection: one answer, by whichever door, and again.
+
+    The first byte says which image is asked, and of which version.
+    """
+    number, line = (data[0] if data else 0), data[1:]
+    name = _TILED[number % len(_TILED)]
+    version = 2 if number & 0x40 else 3
+    target = b"/iiif/%d/%s/" % (version, name)
+    path, ended, headers = line.partition(b"\n")
+    sent = b"GET %s%s HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: fuzz\r\n" % (target, path)
+    sent += b"".join(one + b"\r\n" for one in headers.split(b"\n")[:8] if ended and b":" in one)
+    for asked in _read_requests([sent + b"\r\n"]):
+        if not asked.refused:
+            _ask_all(asked.environ)
+
+
+_TILED = (
+    b"scan.png", b"scan", b"a%2F%E6%B5%B7.png", b"a/%E6%B5%B7", b"gray.png", b"wide.png",
+    b"dot.png", b"small.png", b"none",
+)  # fmt: skip
+
+
+def _ask_all(environ: dict[str, Any]) -> None:
+    """Ask Flask, then the door that knows nothing of it, then that again, as often as it learns."""
+    with_door, without = _tile_servers()
+    said = [_answer(each, environ) for each in (without, with_door, with_door, with_door)]
+    first = said[0]
+    assert first[0] < 500, (environ["PATH_INFO"], first)
+    for other in said[1:]:
+        assert other == first, (environ, first, other)
+
+
+def _answer(application: Any, environ: dict[str, Any]) -> tuple[Any, ...]:
+    """Return status, headers and body; of a problem only what does not tell of its request."""
+    from iiifserver.web.answers import written
+
+    said: list[Any] = []
+    about = {"wsgi.input": _NOTHING, "wsgi.errors": _NOTHING, "SCRIPT_NAME": ""}
+    about |= {"REMOTE_ADDR": "127.0.0.1", "SERVER_NAME": "localhost", "SERVER_PORT": "80"}
+    body = application(
+        {**about, "wsgi.url_scheme": "http", **environ},
+        lambda status, fields, _=None: said.extend((status, fields)),
+    )
+    content = b"".join(body)
+    getattr(body, "close", lambda: None)()
+    status, fields = said
+    written(fields)  # or it would not be sent
+    kept = sorted(one for one in fields if one[0] != "X-Request-ID")
+    length = [int(value) for name, value in kept if name == "Content-Length"]
+    assert environ["REQUEST_METHOD"] == "HEAD" or length in ([], [len(content)]), (kept, content)
+    return int(status[:3]), kept, content
+
+
+@functools.cache
+def _tile_servers() -> tuple[Any, Any]:
+    """Return two servers of pictures whose tiles stand ready, but of the small: by both doors."""
+    from image_sources import picture
+    from in_this_process import InThisProcess
+
+    from iiifserver.config import Config
+    from iiifserver.web import create_app
+
+    folder = _folder() / "tiled"
+    (folder / "a").mkdir(parents=True)
+    picture(700, 500).save(folder / "scan.png")
+    picture(520, 390).save(folder / "a" / "海.png")
+    picture(600, 450).convert("L").save(folder / "gray.png")
+    picture(2_000, 129).save(folder / "wide.png")
+    picture(60, 40).save(folder / "small.png")
+    picture(1, 1).save(folder / "dot.png")
+    bounds = {"max_area": 90_000, "max_width": 400, "max_height": 400}
+    config = Config(
+        folder=str(folder), data=_folder() / "tiled-data", pyramid_tile=128,
+        base_url="https://archive.example/iiif", **bounds,
+    )  # fmt: skip
+    renderer = InThisProcess()
+    without = create_app(config, renderer, tile_door=False).wsgi_app
+    for name in _TILED[:-1]:
+        for asked in _read_requests([b"GET /iiif/3/%s/info.json HTTP/1.0\r\n\r\n" % name]):
+            _answer(without, asked.environ)
+    for job in renderer.begun:
+        job.run()
+    renderer = InThisProcess()
+    doors = [create_app(config, renderer, tile_door=ours).wsgi_app for ours in (True, False)]
+    return doors[0], doors[1]
+
+
 def wire(data: bytes) -> None:
     """What comes on a connection: however it is cut, the same requests are read, within bounds.
 
@@ -464,6 +552,10 @@ TARGETS: dict[str, Target] = {
     "wire": Target(
         wire, lambda: [bytes([n]) + one for n, one in enumerate(seeds.WIRE)],
         ("iiifserver.web.wire",), 1_500,
+    ),
+    "tiles": Target(
+        tiles, lambda: [bytes([n * 7 % 45 + 64 * (n % 4 > 2)]) + one for n, one in enumerate(
+            seeds.TILES * 9)], ("iiifserver.web", "iiifserver.image.names"), 300,
     ),
     "door": Target(door, _encoded(seeds.ADDRESSES), ("iiifserver.web", "iiifserver.urls"), 800),
     **{
