@@ -83,7 +83,11 @@ def listening(command: Any) -> Any:
             type=click.IntRange(0, 65535),
             help="Port to listen on; 0 takes a free one.",
         ),
-        click.option("--workers", type=click.IntRange(1, 64), help="Processes that answer HTTP."),
+        click.option(
+            "--workers",
+            type=click.IntRange(1, 64),
+            help="Processes that answer HTTP; by default as cores and memory allow, at most 4.",
+        ),
         click.option(
             "--data",
             type=click.Path(file_okay=False, path_type=Path),

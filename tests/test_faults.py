@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import http.client
 import io
+import json
 import os
 import random
 import signal
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 import pyvips
 from image_sources import picture
@@ -150,6 +152,51 @@ def _is_answered(where: str, path: str) -> bool:
     with contextlib.suppress(OSError, http.client.HTTPException):
         return asked(where, path)[0] == 200
     return False
+
+
+def test_tiles_that_stand_ready_go_on_where_no_more_pictures_are_let_in(
+    scans: Path, tmp_path: Path, start: Any
+) -> None:
+    pixels = pyvips.Image.new_from_array(np.asarray(picture(1_200, 1_000)))
+    pixels.tiffsave(
+        str(scans / "p.tif"), tile=True, tile_width=256, pyramid=True, compression="jpeg"
+    )
+    data = tmp_path / "data"
+    where, process = start(
+        *("serve", str(scans), "--data", str(data), "--port", "0", "--workers", "2"),
+        **{"IIIFSERVER_RENDER_PROCESSES": "1", "IIIFSERVER_RENDER_QUEUE": "1", **QUIET},
+    )
+    listen(process)
+    tile = "iiif/3/p.tif/0,0,256,256/256,256/0/default.jpg"
+    assert asked(where, tile)[0] == 200
+    wait_until(lambda: any(data.rglob("*.tiles")))
+    right = asked(where, tile)[1]
+    slow = [f"iiif/3/sea/full/^{3_000 + number},/9/default.png" for number in range(24)]
+    made: list[tuple[int, str | None, str, bytes]] = []
+
+    def ask(path: str) -> None:
+        try:
+            with urllib.request.urlopen(f"{where}{path}", timeout=100) as answer:
+                made.append((answer.status, None, answer.headers.get_content_type(), answer.read()))
+        except urllib.error.HTTPError as error:
+            again, kind = error.headers["Retry-After"], error.headers.get_content_type()
+            made.append((error.code, again, kind, error.read()))
+
+    threads = [threading.Thread(target=ask, args=(path,)) for path in slow]
+    for thread in threads:
+        thread.start()
+    tiles = []
+    while any(thread.is_alive() for thread in threads):
+        tiles.append(asked(where, tile))
+    assert len(tiles) > 1
+    assert set(tiles) == {(200, right)}
+    assert {status for status, *_ in made} == {200, 503}
+    for status, again, kind, body in made:
+        if status == 503:
+            assert again is not None
+            assert int(again) > 0
+            assert kind == "application/problem+json"
+            assert json.loads(body)["status"] == 503
 
 
 @pytest.mark.long

@@ -24,7 +24,7 @@ from serving import running
 
 pytestmark = pytest.mark.browser
 
-SIZE, TILE = (700, 600), 256
+SIZE, TILE = (1_200, 1_000), 256  # smaller ones are not looked at in their tiles
 BOX = (TILE, 0, 2 * TILE, TILE)
 ALIKE, SAME = 8, 2
 """Means of 255 steps: of the scan and its JPEG (false colours differ by 80), of two decoders."""
@@ -56,8 +56,10 @@ def written(path: Path, gray: bool = False, **how: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def pyramids(browser: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a folder of pyramids, called by their numbers in `STORED`."""
+def pyramids(
+    browser: object, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path]]:
+    """The address of a folder of pyramids, called by their numbers in `STORED`, and the folder."""
     folder = tmp_path_factory.mktemp("pyramids")
     for number, how in enumerate(STORED.values()):
         written(folder / f"{number}.tif", **how)
@@ -66,20 +68,25 @@ def pyramids(browser: object, tmp_path_factory: pytest.TempPathFactory) -> Itera
     ahead = [sys.executable, "-m", "iiifserver.cli", "pyramids", "--folder", folder, "--data", data]
     subprocess.run(ahead, check=True, stdout=subprocess.DEVNULL)
     with running("serve", folder, "--data", data) as address:
-        yield address
+        yield address, folder
 
 
 @pytest.mark.parametrize("name", STORED)
 def test_chromium_and_pillow_show_a_stored_tile_in_the_colours_of_the_scan(name, pyramids, visit):
-    image = f"{pyramids}/iiif/3/{list(STORED).index(name)}.tif"
+    address, folder = pyramids
+    file = f"{list(STORED).index(name)}.tif"
     suffix = "webp" if name == "WebP" else "jpg"
-    tile = f"{image}/{BOX[0]},{BOX[1]},{TILE},{TILE}/{TILE},{TILE}/0/default.{suffix}"
+    tile = (
+        f"{address}/iiif/3/{file}/{BOX[0]},{BOX[1]},{TILE},{TILE}/{TILE},{TILE}/0/default.{suffix}"
+    )
     expected = picture(*SIZE).crop(BOX)
     if STORED[name].get("gray"):
         expected = expected.convert("L")
-    page = visit(pyramids, "/")
+    page = visit(address, "/")
     seen = np.array(page.evaluate(_DECODED, [tile, TILE])).reshape(TILE, TILE, 4)[..., :3]
-    with Image.open(io.BytesIO(fetch(tile))) as opened:
+    body = fetch(tile)
+    assert body[-2_000:] in (folder / file).read_bytes()  # it stands there, and is sent from there
+    with Image.open(io.BytesIO(body)) as opened:
         by_pillow = np.asarray(opened.convert("RGB")).astype(int)
     assert np.abs(by_pillow - np.asarray(expected.convert("RGB"))).mean() < ALIKE
     assert np.abs(seen - by_pillow).mean() < SAME
