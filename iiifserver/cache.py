@@ -264,7 +264,8 @@ class Reader:
                     return ready
         except OSError:
             pass
-        self._checked.pop(name, None)
+        if self._checked.pop(name, None):
+            self.recent.clear()  # or its file would stay open, and not be counted
         return None
 
     def let_go(self) -> None:
