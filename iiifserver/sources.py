@@ -32,6 +32,8 @@ MOST_FILES = 500_000
 """Files in one folder's table; a folder with more stops the start."""
 _DEEPEST = 64
 _PAGE = re.compile(r"[1-9][0-9]{0,3}")  # not \d, which matches the digits of every script
+_PAGE_CHARACTERS = 5
+_MOST_PARTS = 4  # of one character, where it is decomposed
 _RESCAN_S = 2.0
 
 
@@ -190,6 +192,8 @@ class _Table:
     files: Mapping[str, Path]
     stems: Mapping[str, list[str]]
     names: Names
+    longest: int
+    """The characters of the longest name."""
 
     @classmethod
     def of(cls, files: Mapping[str, Path]) -> _Table:
@@ -201,9 +205,14 @@ class _Table:
             else:
                 images.append(name)
                 stems.setdefault(name[: name.rindex(".")], []).append(name)
-        return cls(files, stems, Names(tuple(images), tuple(documents)))
+        longest = max(map(len, files), default=0)
+        return cls(files, stems, Names(tuple(images), tuple(documents)), longest)
 
-    def find(self, name: str) -> Source:
+    def find(self, identifier: str) -> Source:
+        if len(identifier) > _MOST_PARTS * self.longest + _PAGE_CHARACTERS:
+            # putting marks into their order takes the square of their number
+            raise _nothing(identifier)
+        name = unicodedata.normalize("NFC", identifier)
         path = self.files.get(name)
         if path is None:
             document, _, page = name.rpartition("/")
@@ -254,19 +263,18 @@ class Folder:
         Raises:
             NotFound: nothing has this name, or several files have it as their stem.
         """
-        name = unicodedata.normalize("NFC", identifier)
         try:
-            return self._table.find(name)
+            return self._table.find(identifier)
         except NotFound:
             if self._clock() < self._next_scan:
                 raise
         self.scan()
-        return self._table.find(name)
+        return self._table.find(identifier)
 
     def listed(self, identifier: str) -> Source | None:
         """Return the source if it was there when the folder was scanned."""
         with contextlib.suppress(NotFound):
-            return self._table.find(unicodedata.normalize("NFC", identifier))
+            return self._table.find(identifier)
         return None
 
     def table(self) -> object:

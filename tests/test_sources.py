@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -162,6 +163,30 @@ def test_composed_and_decomposed_letters_are_the_same(tmp_path, form, asked, nam
 @pytest.mark.parametrize("name", ["a b.tif", "a?b#c%d.tif", "a%2Fb.tif", "[x]@y.tif", "a+b&c.tif"])
 def test_any_letter_may_stand_in_a_name(tmp_path, name):
     assert Folder(put(tmp_path, name)).find(name).identifier == name
+
+
+def test_what_is_longer_than_any_name_is_not_composed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("\u01d5.png", "\u01d5" * 9 + ".pdf"):
+        (tmp_path / name).touch()
+    folder = Folder(tmp_path)
+    composed: list[int] = []
+    really = unicodedata.normalize
+
+    def counted(form: Literal["NFC"], text: str) -> str:
+        composed.append(len(text))
+        return really(form, text)
+
+    monkeypatch.setattr(unicodedata, "normalize", counted)
+    for long in ("a" + "\u0300\u0323" * 8_000, "U\u0308\u0304" * 40):
+        assert folder.listed(long) is None
+        refusal(folder, long)
+    assert not composed
+    for page in ("1", "9999"):  # decomposed it has as many characters as a name may have
+        assert folder.find("U\u0308\u0304" * 9 + f".pdf/{page}").leaf == int(page) - 1
+    (tmp_path / ("long" * 50 + ".png")).touch()
+    assert Folder(tmp_path).find("long" * 50)
 
 
 def test_a_name_that_is_not_utf8_is_absent(tmp_path):
