@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,32 @@ def test_a_broken_scan_is_named_once_it_is_tried(
         served.renderer.work()
     (said,) = [each.getMessage() for each in caplog.records if each.name == making.__name__]
     assert said.startswith("no pyramid of scan.png: ")
+    assert [path.name for path in served.kept.iterdir()] == []
+
+
+def test_the_operator_sees_how_far_a_pyramid_is(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(making, "_SAY_EVERY_S", 0.0)
+    caplog.set_level("INFO", making.__name__)
+    served.look()
+    served.renderer.work()
+    *progress, last = [each.getMessage() for each in caplog.records if each.name == making.__name__]
+    shown = "pyramid of scan.png (700 x 500): "
+    percents = [int(said.removeprefix(shown).removesuffix(" %")) for said in progress]
+    assert len(percents) > 1
+    assert percents == sorted(percents)
+    assert last.startswith(f"{shown}made in ")
+
+
+def test_no_pyramid_is_begun_on_a_disk_without_room_for_it(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = shutil.disk_usage(served.root)._replace(free=1 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: left)
+    served.look()
+    with pytest.raises(BrokenSource, match="1 MiB may be needed on the disk, 1 are free"):
+        served.renderer.work()
     assert [path.name for path in served.kept.iterdir()] == []
 
 

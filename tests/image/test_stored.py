@@ -19,6 +19,7 @@ from image_sources import make, picture
 from PIL import Image
 from viewer_requests import SPELLINGS, leaflet_tiles, openseadragon_tiles
 
+from iiifserver.image import storing
 from iiifserver.image.build import build
 from iiifserver.image.containers import describe_page
 from iiifserver.image.form import Form
@@ -178,6 +179,19 @@ def test_what_is_made_is_what_would_be_rendered(how: dict[str, Any], tmp_path: P
                     assert place.read() == render(Picture("p", path, header, plan, encoding))
                     compared += 1
     assert compared > 12
+
+
+def test_no_more_tiles_are_made_for_a_sidecar_than_it_may_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "MOST_MADE", 3)
+    found = stored(written(tmp_path / "p.tif", **JPEG))
+    places = [
+        found.tile(number, "jpg") for number in range(5 * 4)
+    ]  # at full size: 8 are cut at the edges
+    made = [place for place in places if place and place.path.endswith(".tiles")]
+    assert len(made) == 3
+    assert None in places  # it is made when it is asked for
 
 
 @pytest.mark.parametrize("kind", ["jpeg-baseline-420", "png", "tiff-strips-lzw", "webp-lossy"])
