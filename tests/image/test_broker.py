@@ -20,7 +20,7 @@ from broker_jobs import Answer, Devour, Die, Hang, Large, Refuse, Until
 
 from iiifserver.cache import Directory
 from iiifserver.errors import BadRequest, BrokenSource, Busy, RequestError, TookTooLong
-from iiifserver.image.broker import KEY, Bounds, Remote, remote, running
+from iiifserver.image.broker import KEY, Bounds, Remote, remote, running, seat
 from iiifserver.image.broker.client import Terms
 from iiifserver.image.broker.pool import Pool
 from iiifserver.image.job import bytes_of
@@ -103,6 +103,15 @@ def test_memory_is_bounded(broker: Broker) -> None:
     with pytest.raises(BrokenSource, match=r"bomb\.png.*memory"):
         broker.remote.render(Devour())
     assert broker.remote.render(Answer())
+
+
+def test_a_process_has_so_many_jobs_and_then_another_takes_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(seat, "_JOBS_A_PROCESS", 3)
+    with closing(Pool(Bounds(1, 8, 60.0, 256 * MIB))) as pool:
+        numbers = [bytes_of(pool.render(Answer())) for _ in range(7)]
+    assert [numbers.count(each) for each in dict.fromkeys(numbers)] == [3, 3, 1]
 
 
 def test_equal_jobs_of_two_web_workers_are_run_once(broker: Broker, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from iiifserver.image.form import Form
 from iiifserver.image.service import Images
 from iiifserver.image.stored import read_stored
 from iiifserver.image.storing import store
-from iiifserver.web import create_app
+from iiifserver.web import answers, create_app, tiles
 from iiifserver.web.answers import Answer
 from iiifserver.web.tiles import Door
 
@@ -278,6 +278,28 @@ def test_what_is_asked_for_the_third_time_is_known(
     bodies = [server.through.get(tile).data for _ in range(5)]
     assert len(asked) == 2  # what is asked once is not kept
     assert len(set(bodies)) == 1
+
+
+def test_what_the_door_remembers_is_bounded_and_what_it_forgot_is_answered_alike(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for table in ("_MOST_PREPARED", "_MOST_REMEMBERED"):
+        monkeypatch.setattr(tiles, table, 3)
+    monkeypatch.setattr(answers, "_MOST_RECENT", 3)
+    server = stored(folder, "scan.png", **SMALL)
+    paths = [
+        f"/iiif/3/scan.png/{x},{y},128,128/128,128/0/default.jpg"
+        for x in (0, 128, 256)
+        for y in (0, 128, 256)
+    ]
+    first = {path: server.behind.get(path).data for path in paths}
+    for path in paths:
+        for _ in range(4):
+            assert server.at_once(path) == 200
+            assert server.through.get(path).data == first[path]
+            assert len(server.door._prepared) <= 3
+            assert len(server.door._remembered) <= 3
+            assert len(server.door._answers._bodies.recent) <= 3
 
 
 @pytest.mark.parametrize(
