@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import datetime
-import json
 import os
-import platform
 import resource
 import statistics
 import struct
@@ -25,10 +22,18 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+from goals import Figure, publish, save, show
+
 from iiifserver.config import Config
 from iiifserver.web import create_app
 
-RESULTS = Path(__file__).parent / "results"
+UNITS = {
+    "wall s": "s",
+    "CPU s": "s CPU",
+    "peak MB": "MB at most",
+    "kB": "kB",
+    "CPU ms": "ms CPU",
+}
 BIG_PAGES = 450
 RECORDS_A_CHAPTER = 100
 RUN = """
@@ -63,22 +68,24 @@ def main() -> None:
     options.add_argument("--save", action="store_true", help="write bench/results/publishing-DATE")
     asked = options.parse_args()
     few, many = (20, 200) if asked.smoke else (500, 10_000)
+    load_before = round(os.getloadavg()[0], 1)
     with tempfile.TemporaryDirectory() as folder:
-        figures: dict[str, object] = {
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-            "load before": round(os.getloadavg()[0], 1),
+        measured: dict[str, float] = {
             **checking(Path(folder, "few"), few),
             **publishing(Path(folder, "many"), many),
             **serving(Path(folder, "big"), 50 if asked.smoke else 500),
-            "load after": round(os.getloadavg()[0], 1),
         }
-    for name, value in figures.items():
-        print(f"{name:64} {value}")
+    figures = [figure(name, value) for name, value in measured.items()]
+    show(figures)
     if asked.save:
-        path = RESULTS / f"publishing-{str(figures['date'])[:10]}.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        notes = {"load before": load_before, "load after": round(os.getloadavg()[0], 1)}
+        publish("publishing", figures, save("publishing", figures, notes))
+
+
+def figure(name: str, value: float) -> Figure:
+    """Return the figure called *name*, at whose end is its unit if it has one."""
+    what, _, unit = name.rpartition(", ")
+    return Figure(what, value, UNITS[unit]) if unit in UNITS else Figure(name, value, "")
 
 
 def png(number: int) -> bytes:
