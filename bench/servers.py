@@ -190,8 +190,9 @@ def _running(
         stdin=stdin,
         stdout=subprocess.DEVNULL,
         stderr=stderr,
-        # ^C is for the program that measures, which then ends its servers
-        start_new_session=True,
+        # ^C is for the program that measures, which then ends its servers. No session of their own:
+        # Linux would divide the cores by sessions then, the client's and the server's (autogroups)
+        process_group=0,
     )
     try:
         yield process.pid
