@@ -37,7 +37,8 @@ COPY deploy/requirements-dask.lock /build/
 RUN /tools/bin/pip --python /opt/iiifserver/bin/python install --no-deps --require-hashes -r /build/requirements-dask.lock
 
 # Nothing of Debian's is added: it keeps no version that could be pinned for long. Without
-# libturbojpeg0 turned tiles take a third longer; docs/containers.md tells how to have it.
+# libturbojpeg0 turned tiles take a third longer, without libopenjp2-7 JPEG 2000 half as long again;
+# docs/containers.md tells how to have them.
 FROM python:3.11.14-slim-bookworm AS base
 # the user's number is fixed: it owns what lies in volumes
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin iiifserver \

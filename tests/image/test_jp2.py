@@ -5,17 +5,25 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
-from ctypes.util import find_library
 from pathlib import Path
 
 import numpy as np
 import pytest
 from image_sources import KINDS, make, picture
-from PIL import Image, ImageCms, features
+from PIL import Image, ImageCms
 
 from iiifserver.errors import BrokenSource
 from iiifserver.image.headers.jp2 import Jp2
-from iiifserver.image.jp2 import _library_path, _openjpeg, _step, jp2_profile, read_jp2
+from iiifserver.image.jp2 import (
+    _bundled,
+    _library,
+    _openjpeg,
+    _step,
+    _systems,
+    jp2_profile,
+    openjpeg_version,
+    read_jp2,
+)
 from iiifserver.image.open import Header, describe
 
 WIDTH, HEIGHT = 257, 191
@@ -229,7 +237,7 @@ def test_of_glymur_only_its_binding_is_loaded(files):
     assert told[1] == _openjpeg().version()
 
 
-def test_openjpeg_is_pillows_and_no_glymurrc_is_read(files, tmp_path):
+def test_openjpeg_is_the_one_that_was_chosen_and_no_glymurrc_is_read(files, tmp_path):
     (tmp_path / "glymurrc").write_text("[library]\nopenjp2: /nowhere/libopenjp2.so\n")
     program = (
         "import sys, pathlib; from iiifserver.image.jp2 import _openjpeg, read_jp2;"
@@ -243,7 +251,7 @@ def test_openjpeg_is_pillows_and_no_glymurrc_is_read(files, tmp_path):
         text=True,
         check=False,
     )
-    assert run.stdout.strip() == f"(3, 4, 3) {features.version('jpg_2000')}", run.stderr
+    assert run.stdout.strip() == f"(3, 4, 3) {openjpeg_version().split(',')[0]}", run.stderr
 
 
 @pytest.mark.parametrize(
@@ -252,10 +260,73 @@ def test_openjpeg_is_pillows_and_no_glymurrc_is_read(files, tmp_path):
 def test_the_openjpeg_in_pillows_wheel_is_found_on_linux_and_macos(place, tmp_path, monkeypatch):
     (tmp_path / place).parent.mkdir(parents=True)
     (tmp_path / place).touch()
-    monkeypatch.setattr("PIL.__file__", str(tmp_path / "PIL" / "__init__.py"))
-    assert _library_path() == str(tmp_path / place)
+    assert _bundled(tmp_path / "PIL") == str(tmp_path / place)
 
 
-def test_without_a_bundled_openjpeg_the_systems_is_taken(tmp_path, monkeypatch):
+@pytest.fixture
+def systems():
+    library = _systems()
+    if library is None:
+        pytest.skip("this system has no OpenJPEG (Debian: libopenjp2-7)")
+    return library
+
+
+@pytest.mark.parametrize(
+    ("pillow", "whose"), [("12.3.0", "of the system"), ("13.0.0", "of Pillow 13.0.0")]
+)
+def test_the_openjpeg_of_a_pillow_that_did_not_optimize_it_gives_way(
+    pillow, whose, systems, monkeypatch
+):
+    monkeypatch.setattr("PIL.__version__", pillow)
+    library, told = _library.__wrapped__()
+    assert told == whose
+    assert (library._handle == systems._handle) == (whose == "of the system")
+
+
+def test_a_system_whose_pixels_are_not_known_to_be_the_same_leaves_it_to_pillow(
+    systems, monkeypatch
+):
+    monkeypatch.setattr("iiifserver.image.jp2._SAME_PIXELS", (9, 0))
+    monkeypatch.setattr("PIL.__version__", "12.3.0")
+    library, whose = _library.__wrapped__()
+    assert library._handle != systems._handle
+    assert "of Pillow 12.3.0" in whose
+
+
+def test_without_a_bundled_openjpeg_the_systems_is_taken(tmp_path, systems, monkeypatch):
     monkeypatch.setattr("PIL.__file__", str(tmp_path / "PIL" / "__init__.py"))
-    assert _library_path() == find_library("openjp2")
+    monkeypatch.setattr("PIL.__version__", "13.0.0")
+    library, whose = _library.__wrapped__()
+    assert (library._handle, whose) == (systems._handle, "of the system")
+
+
+def test_without_any_openjpeg_a_jpeg_2000_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("PIL.__file__", str(tmp_path / "PIL" / "__init__.py"))
+    monkeypatch.setattr("iiifserver.image.jp2._SYSTEMS", ("libnowhere.so.7",))
+    with pytest.raises(BrokenSource, match="no OpenJPEG library is installed"):
+        _library.__wrapped__()
+
+
+def test_both_openjpegs_give_the_same_pixels(files, systems):
+    program = (
+        "import sys, hashlib, pathlib, PIL; PIL.__version__ = sys.argv[1]\n"
+        "from iiifserver.image.jp2 import openjpeg_version, read_jp2\n"
+        "for path in sys.argv[2:]:\n"
+        "    for level in (0, 1):\n"
+        "        pixels = read_jp2(pathlib.Path(path), level, (3, 5, 123, 94))\n"
+        "        print(path, level, hashlib.sha256(pixels.tobytes()).hexdigest())\n"
+        "print(openjpeg_version(), file=sys.stderr)"
+    )
+    paths = [str(path) for path in files.values()]
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", program, pillow, *paths],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for pillow in ("12.0.0", "13.0.0")
+    ]
+    assert told[0].stderr != told[1].stderr
+    assert told[0].stdout == told[1].stdout
+    assert told[0].stdout.count("\n") == 2 * len(paths)
