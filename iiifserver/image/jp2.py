@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import functools
 import importlib.util
+import os
 import re
 import sys
 import types
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.unsignedinteger[Any]]
     Band = NDArray[np.int32]
 
+_READ_BYTES = 1 << 16  # at once: of OpenJPEG's own megabyte most is passed over between tiles
 _SYSTEMS = ("libopenjp2.so.7", "libopenjp2.7.dylib")  # of all versions since 2.1
 _SAME_PIXELS = (2, 5)  # the least version whose pixels are known to be those of Pillow's
 _QUICK_PILLOW = (13,)
@@ -66,6 +68,15 @@ def read_jp2(path: Path, level: int, box: tuple[int, int, int, int], threads: in
             into = pixels[start - top : end - top, first - left : last - left]
             _decode(path, jp2, level, (first, start, last, end), into, threads)
     return pixels
+
+
+def load() -> None:
+    """Load what decoding needs, as far as it is there."""
+    import numpy as np
+
+    _ = np.ctypeslib  # a module that NumPy loads when it is named
+    with contextlib.suppress(BrokenSource):
+        _openjpeg()
 
 
 def openjpeg_version() -> str:
@@ -126,7 +137,7 @@ def _decode(
     )
     try:
         with ExitStack() as stack:
-            stream = opj.stream_create_default_file_stream(str(path), True)
+            stream = opj.OPENJP2.opj_stream_create_file_stream(os.fsencode(path), _READ_BYTES, 1)
             stack.callback(opj.stream_destroy, stream)
             codec = opj.create_decompress(opj.CODEC_JP2 if jp2.boxed else opj.CODEC_J2K)
             stack.callback(opj.destroy_codec, codec)
@@ -238,7 +249,9 @@ def _openjpeg() -> Any:
         from glymur.lib import openjp2
     finally:
         del sys.modules["glymur"]  # whoever wants all of it gets it
-
+    opened = openjp2.OPENJP2.opj_stream_create_file_stream  # the one that glymur does not bind
+    opened.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int)
+    opened.restype = openjp2.STREAM_TYPE_P
     return openjp2
 
 

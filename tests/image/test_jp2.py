@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 import sys
@@ -261,6 +262,13 @@ def test_the_openjpeg_in_pillows_wheel_is_found_on_linux_and_macos(place, tmp_pa
     (tmp_path / place).parent.mkdir(parents=True)
     (tmp_path / place).touch()
     assert _bundled(tmp_path / "PIL") == str(tmp_path / place)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="all names there are UTF-8")
+def test_a_file_whose_name_is_no_utf_8_is_read(files, tmp_path):
+    path = tmp_path / os.fsdecode(b"\xe9t\xe9.jp2")
+    path.write_bytes(files["jp2-lossless"].read_bytes())
+    assert read_jp2(path, 0, (0, 0, 4, 3)).shape == (3, 4, 3)
 
 
 @pytest.fixture

@@ -20,7 +20,11 @@ KEY_BYTES = 32
 _PATIENCE_S = 30.0
 _PAUSE_S = 0.25  # a viewer that has read info.json asks for tiles much sooner
 _NICENESS: dict[Lane, int] = {"small": 2, "whole": 4, "background": 19}
-_LOADED = ("iiifserver.image.render", "iiifserver.image.build")
+_LOADED = (
+    "iiifserver.image.render",
+    "iiifserver.image.build",
+    "iiifserver.image.render.beforehand",
+)
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
 _KEPT_BYTES = 256 << 20
 _OOM_SCORE = "500"  # of -1000 to 1000: where memory ends, it ends for these processes first
