@@ -47,8 +47,11 @@ class Place(NamedTuple):
 
     def read(self) -> bytes:
         """Return the bytes."""
-        with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123
-            return self.prefix + os.pread(file.fileno(), self.length, self.offset)
+        file = os.open(self.path, os.O_RDONLY)  # a file object takes half as long again
+        try:
+            return self.prefix + os.pread(file, self.length, self.offset)
+        finally:
+            os.close(file)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from iiifserver.sources import Place, identity_of
 
 from .cost import cost_ms, turned_ms
 from .open import Header
-from .plan import Plan
+from .plan import Box, Plan
+from .request import Rotation
 
 _MOST_PACKED = 256
 
@@ -181,9 +182,11 @@ class Picture:
         return turned_ms(self.plan) if self.stored else cost_ms(self.header, self.plan)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel as plain values: dataclasses one by one take longer than all else on the way."""
+        """Travel as plain values: classes one by one take longer than all else on the way."""
         given = self.given if isinstance(self.given, bytes) else _packed(self.given)
-        plan, encoding = tuple(self.plan), _values_of_encoding(self.encoding)
+        box, width, height, rotation, *rest = self.plan
+        plan = (tuple(box), width, height, tuple(rotation), *rest)
+        encoding = _values_of_encoding(self.encoding)
         stored = self.stored and tuple(self.stored)
         about = (self.identity, self.keep, stored, self.lossless, self.copy_of)
         return _arrived, (self.name, str(self.path), given, plan, encoding, *about)
@@ -226,18 +229,24 @@ def _arrived(
     lossless: str,
     copy_of: str,
 ) -> Picture:
+    box, width, height, rotation, *rest = plan
     return Picture(
         name,
-        Path(path),
+        _path(path),
         given,
-        Plan(*plan),
-        Encoding(*encoding),
+        Plan(Box(*box), width, height, Rotation(*rotation), *rest),
+        _encoding(*encoding),
         identity,
         keep,
         Place(*stored) if stored else None,
         lossless,
         copy_of,
     )
+
+
+# many pictures of few files are made in one way
+_path = lru_cache(_MOST_PACKED)(Path)
+_encoding = lru_cache(_MOST_PACKED)(Encoding)
 
 
 @lru_cache(_MOST_PACKED)

@@ -103,9 +103,8 @@ class _Line(Messages):
         errand, self._answered = self._finished(), True
         self._caller.free(self)
         if errand:
-            answer: Answer = head
             try:
-                errand.done(picture_of(answer, body))
+                errand.done(picture_of(Answer(*head), body))
             except RequestError as error:
                 errand.done(error)
 

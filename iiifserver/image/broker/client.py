@@ -115,12 +115,12 @@ class Remote:
         try:
             connection.settimeout(longest_s)
             send(connection, ask, body)
-            answer = receive(connection)
+            head, made = receive(connection)
         except BaseException:
             connection.close()  # what would still come is not of the next job
             raise
         self._idle.append(connection)
-        return answer
+        return Answer(*head), made
 
 
 def remote(environment: Mapping[str, str]) -> Remote | None:

@@ -237,7 +237,8 @@ class Desk:
 
     def _dispatch(self) -> None:
         """Give every process that is free the next job of its lanes, running ones first."""
-        for seat in sorted(self._seats, key=_by_readiness):
+        free = [seat for seat in self._seats if not seat.flight]
+        for seat in sorted(free, key=_by_readiness) if len(free) > 1 else free:
             if seat.flight or (seat.lanes == ("background",) and not self._is_time()):
                 continue
             flight = self._lanes.take(seat.lanes)

@@ -61,7 +61,7 @@ class _Client(Messages):
 
     def arrived(self, head: Any, body: bytes) -> None:
         """Answer, when there is an answer."""
-        ask: Ask = head
+        ask = Ask(*head)
         match ask.wish:
             case "render":
                 self._waiter = self._desk.render(ask, body, self._reply)
@@ -105,7 +105,8 @@ def main(parent: int) -> None:
     end_with_server()
     adopt()
     with socket.socket(fileno=parent) as server, contextlib.suppress(EOFError, OSError):
-        terms, _ = receive(server)
+        told, _ = receive(server)
+        terms = Terms(*told)
         if folder := os.environ.get(metrics.FOLDER):
             metrics.Counters(Path(folder), "broker")
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

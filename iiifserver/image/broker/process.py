@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from .lanes import Flight
-from .messages import Outcome
+from .messages import Answer, Outcome
 from .nursery import Child, Copy, Nursery
 from .streams import Messages
 from .work import Terms
@@ -101,7 +101,7 @@ class Process(Messages):
             self.ready = True
             self._started.set()
         else:
-            self._tell((head, body))
+            self._tell((Answer(*head), body))
 
     def lost(self) -> None:
         """Tell who waits that the process has ended."""

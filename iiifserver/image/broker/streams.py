@@ -19,7 +19,7 @@ class Messages(asyncio.Protocol):
         self._lengths: tuple[int, int] | None = None
 
     def arrived(self, head: Any, body: bytes) -> None:
-        """Take a message."""
+        """Take a message; a head that was a named tuple is a plain one."""
         raise NotImplementedError
 
     def lost(self) -> None:
@@ -40,8 +40,10 @@ class Messages(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take a piece of the stream."""
-        self._held += data
         try:
+            if not self._held and self._lengths is None and self._is_one(data):
+                return
+            self._held += data
             while self._whole():
                 head_bytes, body_bytes = self._lengths or (0, 0)
                 head, held = bytes(self._held[:head_bytes]), memoryview(self._held)
@@ -52,6 +54,17 @@ class Messages(asyncio.Protocol):
                 self.arrived(pickle.loads(head), body)  # noqa: S301 - our own
         except EOFError:
             self.transport.abort()
+
+    def _is_one(self, data: bytes) -> bool:
+        """Take *data* if it is just one message, as it mostly is; return whether it was."""
+        if len(data) < LENGTHS.size:
+            return False
+        head_bytes, body_bytes = lengths_of(data[: LENGTHS.size])
+        body_at = LENGTHS.size + head_bytes
+        if len(data) != body_at + body_bytes:
+            return False
+        self.arrived(pickle.loads(data[LENGTHS.size : body_at]), data[body_at:])  # noqa: S301 - our own
+        return True
 
     def _whole(self) -> bool:
         if self._lengths is None:

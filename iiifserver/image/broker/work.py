@@ -23,7 +23,7 @@ from iiifserver.logs import log_to_server, request_id
 
 from .bounds import end_with_server, give_way, limit_memory
 from .lanes import Lane
-from .messages import Answer, Outcome, of_value, receive, send, value_of
+from .messages import Answer, Outcome, of_place, of_value, receive, send, value_of
 
 _MOMENT_S = 1.0
 _LONG_S = 0.2  # what takes as long may have taken much memory
@@ -49,7 +49,8 @@ def work(jobs: int, lifeline: int, begun: int) -> None:
     log_to_server()
     with socket.socket(fileno=jobs) as broker, contextlib.suppress(EOFError, OSError):
         send(broker, os.getpid())
-        terms, _ = receive(broker)
+        told, _ = receive(broker)
+        terms = Terms(*told)
         _say_what_this_is(terms.lane)
         give_way(terms.lane)
         limit_memory(terms.memory_bytes)
@@ -116,7 +117,7 @@ def _outcome(body: bytes, keep: str | None) -> Outcome:
 def _kept(made: bytes, keep: str) -> Outcome:
     """Write what was made to the disk and answer with its place; with itself, where that fails."""
     try:
-        return of_value(cache.write(made, keep), kept_bytes=len(made))
+        return of_place(cache.write(made, keep))
     except FileNotFoundError:
         return Answer("bytes"), made  # its folder was purged this moment
     except OSError as error:
