@@ -62,7 +62,7 @@ def huge(scratch: Path, *, small: bool = False) -> Iterator[Figure]:
     tiles = [path for level in levels.values() for path in pick.sample(level, min(len(level), 10))]
     pick.shuffle(tiles)
     overview = [levels[max(levels)][0], f"{base}/full/!800,800/0/default.jpg"]
-    with folder_server({"huge.jpg": scan}, scratch) as server, Watch(server, 0.05) as memory:
+    with folder_server({"huge.jpg": scan}, scratch) as server, Watch(server, 0.25) as memory:
         started = time.monotonic()
         info_ms = _wait_ms(server, f"{base}/info.json")
         overviews = [_wait_ms(server, path) for path in overview]

@@ -427,6 +427,25 @@ def jpeg_stream(data: bytes) -> None:
         assert made is None or 0 <= made.skip <= made.head_bytes <= len(data), made
 
 
+def jpeg_middle(data: bytes) -> None:
+    """A JPEG that two decoders would share: where its second half begins, and what goes around."""
+    from iiifserver.image.render.baseline import baseline
+    from iiifserver.image.render.entropy import entry, mark, prelude, tail
+
+    jpeg = baseline(data)
+    if jpeg is None:
+        return
+    assert 0 < jpeg.start <= len(data)
+    assert jpeg.head.startswith(b"\xff\xd8")
+    ending = mark(jpeg)
+    found = entry(jpeg, data[jpeg.start :], jpeg.start)
+    assert found is None or (jpeg.start <= found.byte < len(data) and 0 <= found.bit < 8), found
+    for bit in range(8):
+        assert tail(jpeg, 0xA5, bit, ending).endswith(b"\xff\xd9")
+        before = prelude(jpeg, 0xA5, bit)
+        assert before is None or before.mcus > 0
+
+
 def sidecar(data: bytes) -> None:
     """A sidecar whose checksum is right, whatever it says: what it finds is within its files."""
     from iiifserver.image.plan import Box
@@ -563,6 +582,7 @@ TARGETS: dict[str, Target] = {
     },
     "places": Target(places, _drawn("tiff"), _HEADERS, 96 << 10),
     "jpeg-stream": Target(jpeg_stream, _drawn("jpeg"), _HEADERS, 4 << 10),
+    "jpeg-middle": Target(jpeg_middle, _drawn("jpeg"), ("iiifserver.image.render",), 8 << 10),
     "sidecar": Target(sidecar, lambda: [seeds.sidecar()[1]], _HEADERS, 64 << 10),
     "csv": Target(csv, _encoded(seeds.CSV), ("iiifserver.publish",), main=False),
     "toml": Target(

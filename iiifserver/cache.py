@@ -140,23 +140,7 @@ class Directory:
         """
         if not self.on:
             return None
-        path = self._path(identifier, key)
-        try:
-            handle = os.open(path, os.O_RDONLY)
-        except OSError:
-            return None
-        try:
-            status = os.fstat(handle)
-            if _is_whole(handle, status.st_size):
-                _touch(handle, status.st_mtime)
-                return Place(path, _HEAD.size, status.st_size - _HEAD.size)
-        except OSError:
-            return None
-        finally:
-            os.close(handle)
-        with contextlib.suppress(OSError):
-            Path(path).unlink()
-        return None
+        return find(self._path(identifier, key))
 
     def purge(self, identifier: str) -> int:
         """Forget all that is kept of *identifier*; return how many entries that were."""
@@ -285,6 +269,26 @@ class Reader:
             raise OSError(errno.EIO, "it is not as it was written, or not at hand", path)
         _touch(file.number, status.st_mtime)
         return ready, _identity(os.fstat(file.number))
+
+
+def find(path: str) -> Place | None:
+    """Return the bytes of the entry at *path*, as `Directory.get` does."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(handle)
+        if _is_whole(handle, status.st_size):
+            _touch(handle, status.st_mtime)
+            return Place(path, _HEAD.size, status.st_size - _HEAD.size)
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+    with contextlib.suppress(OSError):
+        Path(path).unlink()
+    return None
 
 
 def write(body: bytes, path: str | Path) -> Place:

@@ -11,6 +11,7 @@ import itertools
 import mmap
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -29,7 +30,7 @@ from .jp2 import jp2_profile, read_jp2
 from .places import Places, Sent
 from .plan import Box, Dimensions
 from .render import TURNS, flattened, from_samples, read_level, to_srgb
-from .render.cutting import Cutter
+from .render.cutting import Cutter, Later, at_once, by_and_by
 from .render.squares import computed, cut_up, decoded_whole, read_ahead
 from .render.tile import decoded, halves_chroma
 from .stored import Entry
@@ -79,8 +80,10 @@ def build(
         files = [(made, target)]
         try:
             squares = _squares(scan, leaf, header, folder, form, seen, threads)
-            with made.open("wb") as file:
-                ahead = _cut(squares, Dimensions(header.width, header.height), file, blobs, form)
+            size = Dimensions(header.width, header.height)
+            later = nullcontext(at_once) if threads == 1 else by_and_by()
+            with made.open("wb") as file, later as cut:
+                ahead = _cut(squares, size, file, blobs, form, cut)
             pyramid = _verified(made, header, form)
         except pyvips.Error as error:
             why = " ".join(str(error).split())[:300].replace(str(scan), scan.name)
@@ -122,7 +125,7 @@ def _squares(
     )
     pixels, seen = _pixels(parts, header, folder, seen)
     squares = computed(pixels, side, seen)
-    yield from squares if alone else read_ahead(squares, side)
+    yield from squares if alone else read_ahead(squares, side, -(-header.width // side))
 
 
 def _pixels(parts: Iterator[Any], header: Header, folder: Path, seen: Seen) -> tuple[Any, Seen]:
@@ -190,11 +193,16 @@ def _plain(why: str) -> str:
 
 
 def _cut(
-    squares: Iterator[Any], size: Dimensions, file: IO[bytes], blobs: IO[bytes], form: Form
+    squares: Iterator[Any],
+    size: Dimensions,
+    file: IO[bytes],
+    blobs: IO[bytes],
+    form: Form,
+    later: Later,
 ) -> Ahead:
     """Write the pyramid of *squares*; return what its sidecar is made of, tiles in *blobs*."""
     tile, encoding = _tile(size, form), Encoding(jpeg_quality=form.quality)
-    cutter = Cutter(size, tile, encoding)
+    cutter = Cutter(size, tile, encoding, later)
     first = next(squares)
     samples = Samples(gray=first.shape[2] == 1, halved=halves_chroma(encoding))
     pyramid = TiledTiff(file, cutter.levels, tile, samples)

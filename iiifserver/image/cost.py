@@ -30,6 +30,7 @@ _DECODING_MS: dict[Format, float] = {
 }
 _PROGRESSIVE_MS = 18.0
 _SHRUNK_MS = {2: 3.5, 4: 2.5, 8: 1.9}  # of a JPEG: its bits are read, most of its waves are not
+_OF_EIGHTH_MS = 0.1
 _TILES_MS = 5.0
 _SCALING_MS = 2.0
 _ENLARGING_MS = 35.0
@@ -57,6 +58,18 @@ def cost_ms(header: Header, plan: Plan) -> float:
     taken = sum(piece.box.width * piece.box.height for piece in crop.pieces) / 1e6
     scaled = max(taken - made, 0) * _SCALING_MS + max(made - taken, 0) * _ENLARGING_MS
     return _START_MS + decoded + scaled + made * (_turning_ms(plan) + _ENCODING_MS[plan.format])
+
+
+def eighth_ms(header: Header) -> float:
+    """Return the milliseconds of decoding a JPEG at an eighth."""
+    return _START_MS + header.width * header.height / 1e6 * _SHRUNK_MS[8]
+
+
+def of_eighth_ms(header: Header, plan: Plan) -> float:
+    """Return the milliseconds of making a picture of a JPEG that is kept at an eighth."""
+    read = header.width * header.height / 1e6 * _OF_EIGHTH_MS
+    made = plan.width * plan.height / 1e6
+    return _START_MS + read + made * (_turning_ms(plan) + _ENCODING_MS[plan.format])
 
 
 def turned_ms(plan: Plan) -> float:

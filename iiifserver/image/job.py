@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from iiifserver.errors import Replaced
 from iiifserver.sources import Place, identity_of
 
-from .cost import cost_ms, turned_ms
+from .cost import cost_ms, of_eighth_ms, turned_ms
 from .open import Header
 from .plan import Box, Plan
 from .request import Rotation
@@ -157,6 +157,8 @@ class Picture:
     lossless: str = ""
     copy_of: str = ""
     """What the file is a passing copy of, in whole or in part; empty if it is none."""
+    eighth: str = ""
+    """Where the JPEG at an eighth is kept, which is all of it that the picture is made of."""
 
     @property
     def header(self) -> Header:
@@ -179,7 +181,10 @@ class Picture:
     @property
     def cost_ms(self) -> float:
         """Milliseconds of decoding, scaling and encoding."""
-        return turned_ms(self.plan) if self.stored else cost_ms(self.header, self.plan)
+        if self.stored:
+            return turned_ms(self.plan)
+        cost = of_eighth_ms if self.eighth else cost_ms
+        return cost(self.header, self.plan)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as plain values: classes one by one take longer than all else on the way."""
@@ -188,7 +193,7 @@ class Picture:
         plan = (tuple(box), width, height, tuple(rotation), *rest)
         encoding = _values_of_encoding(self.encoding)
         stored = self.stored and tuple(self.stored)
-        about = (self.identity, self.keep, stored, self.lossless, self.copy_of)
+        about = (self.identity, self.keep, stored, self.lossless, self.copy_of, self.eighth)
         return _arrived, (self.name, str(self.path), given, plan, encoding, *about)
 
     def run(self) -> bytes:
@@ -228,6 +233,7 @@ def _arrived(
     stored: tuple[Any, ...] | None,
     lossless: str,
     copy_of: str,
+    eighth: str,
 ) -> Picture:
     box, width, height, rotation, *rest = plan
     return Picture(
@@ -241,6 +247,7 @@ def _arrived(
         Place(*stored) if stored else None,
         lossless,
         copy_of,
+        eighth,
     )
 
 

@@ -69,7 +69,7 @@ def common_tables(tag: bytes) -> bytes:
     """
     found = [
         tag[segment.start : segment.end]
-        for segment in _segments(tag)
+        for segment in segments(tag)
         if segment.marker in (_DQT, _DHT, _DRI)
     ]
     return b"".join(found)
@@ -86,7 +86,7 @@ def prefix_for(head: bytes, coding: Coding) -> Prefix | None:
     skip = len(_START)
     tables = _Tables()
     tables.add(coding.tables)
-    for segment in _segments(head):
+    for segment in segments(head):
         if _is_note(segment.marker):
             if skip != segment.start:
                 return None
@@ -113,7 +113,7 @@ def _is_note(marker: int) -> bool:
     return _FIRST_APP <= marker <= _LAST_APP or marker == _COM
 
 
-def _segments(stream: bytes) -> Iterator[Segment]:
+def segments(stream: bytes) -> Iterator[Segment]:
     """Yield the segments of a stream up to its first scan, or up to what is none."""
     place = len(_START)
     while place + 4 <= len(stream) and stream[place] == 0xFF:
@@ -142,10 +142,10 @@ class _Tables:
         self.subsampled = False
         """Whether the components of the frame are not all of one size."""
 
-    def add(self, segments: bytes) -> None:
+    def add(self, written: bytes) -> None:
         """Take note of the tables in whole DQT and DHT segments."""
-        for segment in _segments(_START + segments):
-            body = segments[segment.start + 2 : segment.end - 2]
+        for segment in segments(_START + written):
+            body = written[segment.start + 2 : segment.end - 2]
             place = 0
             while segment.marker == _DQT and place < len(body):
                 self._quantisation.add(body[place] & 15)

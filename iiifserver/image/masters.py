@@ -23,14 +23,13 @@ from iiifserver.far import FarSource
 from iiifserver.sources import Place, Source
 
 from .afar import Copies
-from .cost import cost_ms
 from .form import Form, needs_pyramid, pyramid_name, tile_of
 from .headers import Header
 from .job import Renderer
 from .kept import PYRAMID, SIDECAR, Kept
 from .making import BuildPyramid, Contents, StoreTiles, headers_of
 from .open import container, describe
-from .plan import Dimensions, Plan
+from .plan import Dimensions
 
 FOLDER = "folder-pyramids"
 """In the server's data: apart from what is published, which nobody may make room in."""
@@ -176,16 +175,17 @@ class Masters:
         return StoreTiles(*about, None, *more)
 
     @contextmanager
-    def directly(self, source: Source, header: Header, plan: Plan) -> Iterator[bool]:
+    def directly(self, source: Source, header: Header, cost_ms: float) -> Iterator[bool]:
         """Say, for the length of a `with`, whether to make a picture from the file itself.
 
-        If not, its pyramid was waited for, and the same request is to be planned again. That is
+        That would take *cost_ms*. If not, its pyramid was waited for, and the same request is to be
+        planned again. That is
         where decoding the scan for this picture, after those of it that are just being made,
         would take long compared with making its pyramid.
         """
         with self._lock:
             self._at_work[source.identity] += 1
-            direct_ms = cost_ms(header, plan) * self._at_work[source.identity]
+            direct_ms = cost_ms * self._at_work[source.identity]
         try:
             yield direct_ms < _PATIENCE_MS or not self._wait(source, header, direct_ms)
         finally:

@@ -24,6 +24,7 @@ from iiifserver.sources import Place, Source, Sources
 
 from .afar import Copies, read_far
 from .cost import check_cost
+from .eighth import Eighths
 from .headers import Header
 from .info import listed_sizes
 from .job import Encoding, Picture, Renderer, bytes_of, fits_tile
@@ -39,7 +40,7 @@ MOST_HEADERS = 20_000
 MOST_IMAGES_BYTES = 16 << 20
 """Memory for images that were asked for lately, with the places of their tiles."""
 _MOST_PLANS = 4_096  # that are kept: images of one size have theirs in common
-EDITION_OF_PIXELS = "5"
+EDITION_OF_PIXELS = "6"
 """Part of every ETag: raised when the same request begins to give other bytes."""
 
 
@@ -80,6 +81,7 @@ class Images:
         """Whatever holds what `kept` has returned and that is still open."""
         self._copies = Copies(config)
         self._masters = Masters(config, renderer, copies=self._copies)
+        self._eighths = Eighths(self._derived, renderer)
         self._settings = repr((EDITION_OF_PIXELS, self._encoding, self.limits))
 
     def find(self, identifier: str) -> Source:
@@ -330,7 +332,8 @@ class Images:
         if self._tile(planned):
             return nullcontext(True)
         image = planned.image
-        return self._masters.directly(image.source, image.header, planned.plan)
+        cost_ms = self._eighths.cost_ms(planned)
+        return self._masters.directly(image.source, image.header, cost_ms)
 
     def _tile(self, planned: Planned) -> Place | None:
         """Return the stored tile that the picture is made of, None if it is made of the file."""
@@ -351,9 +354,9 @@ class Images:
                     name, path, header, plan, encoding, "", keep, here, lossless, copy_of
                 )
                 return self._renderer.render(picture)
-        return self._renderer.render(self._picture(planned, tile))
+        return self._renderer.render(self._picture(planned, tile, self._eighths.find(planned)))
 
-    def _picture(self, planned: Planned, tile: Place | None) -> Picture:
+    def _picture(self, planned: Planned, tile: Place | None, eighth: str = "") -> Picture:
         image, source = planned.image, planned.image.source
         return Picture(
             source.identifier,
@@ -365,6 +368,7 @@ class Images:
             self._derived.path(source.identifier, planned.etag),
             tile,
             self._lossless,
+            eighth=eighth,
         )
 
 

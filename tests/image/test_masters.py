@@ -16,6 +16,7 @@ from PIL import Image
 from iiifserver.config import Config
 from iiifserver.errors import BrokenSource, Busy, NotFound, Replaced
 from iiifserver.image import making
+from iiifserver.image.cost import cost_ms
 from iiifserver.image.headers import Header
 from iiifserver.image.job import State
 from iiifserver.image.kept import PYRAMID, SIDECAR, Kept
@@ -307,8 +308,8 @@ def test_of_many_slow_pictures_at_a_time_the_first_is_made_and_others_wait_for_t
     served.renderer.busy_with = busy_with
     source = served.source("high.jpg")
     header, plan = served.masters.header(source), plan_of(source, served.masters, MIDDLE)
-    directly = served.masters.directly
-    with directly(source, header, plan) as first, directly(source, header, plan) as second:
+    directly, ms = served.masters.directly, cost_ms(header, plan)
+    with directly(source, header, ms) as first, directly(source, header, ms) as second:
         assert (first, second) == (True, False)
     assert served.source("high.jpg").path.parent == served.kept
     assert not served.masters._at_work  # nothing is counted any more
@@ -318,7 +319,7 @@ def test_a_picture_that_is_half_of_the_pyramid_s_work_waits_for_it(served: Serve
     served.save("high.jpg", (2_000, 65_000), quality=50)
     source = served.source("high.jpg")
     header, plan = served.masters.header(source), plan_of(source, served.masters, LAST)
-    with served.masters.directly(source, header, plan) as direct:
+    with served.masters.directly(source, header, cost_ms(header, plan)) as direct:
         assert not direct
     assert served.source("high.jpg").path.parent == served.kept
 
@@ -332,7 +333,7 @@ def test_a_picture_rather_waits_for_a_pyramid_that_is_being_made_already(
     source = served.source("high.png")
     header = served.masters.header(source)
     plan = plan_of(source, served.masters, "0,39000,512,512")
-    with served.masters.directly(source, header, plan) as direct:
+    with served.masters.directly(source, header, cost_ms(header, plan)) as direct:
         assert direct is not waits
 
 
@@ -354,8 +355,8 @@ def test_other_pictures_are_made_at_once(
     served.renderer.busy_with = busy_with
     source = served.source(name)
     header, plan = served.masters.header(source), plan_of(source, served.masters, region)
-    directly = served.masters.directly
-    with directly(source, header, plan) as first, directly(source, header, plan) as second:
+    directly, ms = served.masters.directly, cost_ms(header, plan)
+    with directly(source, header, ms) as first, directly(source, header, ms) as second:
         assert (first, second) == (True, True)
     assert served.source(name).path.parent == served.root
 

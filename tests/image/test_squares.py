@@ -86,13 +86,16 @@ def test_what_is_computed_ahead_comes_in_its_order_and_so_does_an_error() -> Non
         if then:
             raise then
 
-    assert [piece.item() for piece in read_ahead(pieces(1000), 64)] == list(range(1000))
-    assert list(read_ahead(pieces(0), 64)) == []
+    assert [piece.item() for piece in read_ahead(pieces(1000), 64, 9)] == list(range(1000))
+    assert list(read_ahead(pieces(0), 64, 9)) == []
     with pytest.raises(KeyError):
-        list(read_ahead(pieces(500, KeyError), 64))
+        list(read_ahead(pieces(500, KeyError), 64, 9))
 
 
-def test_only_so_much_is_computed_ahead_and_nothing_after_the_end() -> None:
+@pytest.mark.parametrize(("across", "most_bytes"), [(1_000, 48 << 20), (4, 8 << 20)])
+def test_no_more_than_a_row_of_squares_is_computed_ahead_and_nothing_after_the_end(
+    across: int, most_bytes: int
+) -> None:
     begun = []
 
     def pieces() -> Iterator[Any]:
@@ -100,10 +103,10 @@ def test_only_so_much_is_computed_ahead_and_nothing_after_the_end() -> None:
             begun.append(number)
             yield np.zeros((1, 1, 1))
 
-    ahead = read_ahead(pieces(), 512)
+    ahead = read_ahead(pieces(), 512, across)
     next(ahead)
     ahead.close()
-    assert 0 < len(begun) * 512 * 512 * 3 < 24 << 20
+    assert 0 < len(begun) * 512 * 512 * 3 < most_bytes
 
 
 def test_a_profile_that_changes_nothing_is_no_hindrance(tmp_path: Path) -> None:

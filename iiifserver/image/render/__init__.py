@@ -10,7 +10,10 @@ converted after scaling: that is fewer pixels, and the difference is below one l
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 # read once, when the library is loaded: work is divided among processes, not among threads
 os.environ.setdefault("VIPS_CONCURRENCY", "1")
@@ -19,11 +22,19 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import pyvips
 
 from iiifserver.errors import BrokenSource
+from iiifserver.image.headers import Header
 from iiifserver.image.job import Picture
 
 from .colour import flattened, in_quality, may_keep, to_srgb
 from .encoding import WITH_ALPHA, WITH_PROFILE, encoded
-from .reading import ReadLevel, from_samples, read_level, shows_srgb
+from .reading import (
+    ReadLevel,
+    from_samples,
+    read_eighth,
+    read_level,
+    reader_of,
+    shows_srgb,
+)
 from .scaling import scaled
 from .tile import from_stored
 from .turning import TURNS, rotated, turned
@@ -39,18 +50,38 @@ __all__ = [
 ]
 
 
-def render(job: Picture, read: ReadLevel = read_level) -> bytes:
+def render(job: Picture, read: ReadLevel | None = None) -> bytes:
     """Return the encoded picture; *read* is another where levels are kept between pictures.
 
     Raises:
         BrokenSource: the file ends early or cannot be decoded.
     """
+    with _explained(job.name, job.path):
+        return (job.stored and from_stored(job, job.stored)) or _render(job, read or _reader(job))
+
+
+def _reader(job: Picture) -> ReadLevel:
+    return reader_of(job.eighth) if job.eighth else read_level
+
+
+def eighth(name: str, path: Path, header: Header) -> bytes:
+    """Return the samples of the JPEG *path*, which errors call *name*, at an eighth.
+
+    Raises:
+        BrokenSource: the file ends early or cannot be decoded.
+    """
+    with _explained(name, path):
+        return read_eighth(path, header)
+
+
+@contextlib.contextmanager
+def _explained(name: str, path: Path) -> Iterator[None]:
     try:
-        return (job.stored and from_stored(job, job.stored)) or _render(job, read)
+        yield
     except pyvips.Error as error:
-        why = " ".join(str(error).replace(str(job.path), job.name).split())[:300]
+        why = " ".join(str(error).replace(str(path), name).split())[:300]
         raise BrokenSource(
-            f"{job.name} cannot be made into a picture: {why}", parameter="identifier"
+            f"{name} cannot be made into a picture: {why}", parameter="identifier"
         ) from error
 
 

@@ -12,6 +12,8 @@ from iiifserver.image.request import Quality
 
 # ITU-R BT.601 luma, the one meaning of gray on every path: in 16 bits, as libjpeg and Pillow do
 _LUMA = [19_595 / 65_536, 38_470 / 65_536, 7_471 / 65_536]
+# YCbCr as JPEG and TIFF write it, Cb and Cr less 128
+_YCBCR_TO_RGB = [[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]]
 _LARGEST_PROFILE_BYTES = 4 << 20  # printers' profiles have 3 MB; larger ones are no profiles
 
 
@@ -54,14 +56,29 @@ def to_srgb(image: Any) -> Any:
     return image.copy(interpretation="b-w" if image.bands < 3 else "srgb")
 
 
+def from_ycbcr(image: Any) -> Any:
+    """Return *image*, whose bands are luma and chroma, as red, green and blue."""
+    return image.linear(1, [0, -128, -128]).recomb(_YCBCR_TO_RGB).rint().cast("uchar")
+
+
 def _profile(image: Any) -> bytes | None:
     """Return the embedded ICC profile if it changes anything: not sRGB's, nor a broken one."""
-    if "icc-profile-data" not in image.get_fields():
-        return None
-    profile: bytes = image.get("icc-profile-data")
+    profile = embedded(image)
     gray = image.bands - image.hasalpha() == 1
-    if len(profile) > _LARGEST_PROFILE_BYTES or not _converts(profile, gray=gray):
+    if (
+        profile is None
+        or len(profile) > _LARGEST_PROFILE_BYTES
+        or not _converts(profile, gray=gray)
+    ):
         return None
+    return profile
+
+
+def embedded(image: Any) -> bytes | None:
+    """Return the ICC profile that *image* has with it, whatever it is."""
+    profile: bytes | None = None
+    if "icc-profile-data" in image.get_fields():
+        profile = image.get("icc-profile-data")
     return profile
 
 

@@ -7,7 +7,11 @@ them at the end: docs/decisions/0002-one-grid.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from operator import truediv
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 _LONGEST_KEPT = 2048  # side of the levels of which small pictures are made
 _LARGER = 1.25  # how much larger a level is at least than what is made of it
 _BLOCK = 16  # what JPEG codes together, chroma subsampled
+_MOST_WAITING = 16
 _MODES = {1: "L", 3: "RGB", 4: "RGBX"}  # by the bytes of a pixel
 
 
@@ -41,10 +46,37 @@ class Tile(NamedTuple):
     """None where nothing had to be filled up."""
 
 
+Later = Callable[[Callable[[], Tile]], Callable[[], Tile]]
+"""Has a tile cut; what is returned waits for it."""
+
+
+def at_once(cut: Callable[[], Tile]) -> Callable[[], Tile]:
+    """Have a tile cut now."""
+    tile = cut()
+    return lambda: tile
+
+
+@contextlib.contextmanager
+def by_and_by() -> Iterator[Later]:
+    """Have tiles cut by a thread of their own, for the length of a `with`; few wait at one time."""
+    room = threading.Semaphore(_MOST_WAITING)
+
+    def later(cut: Callable[[], Tile]) -> Callable[[], Tile]:
+        room.acquire()
+        future = thread.submit(cut)
+        future.add_done_callback(lambda _: room.release())
+        return future.result
+
+    with ThreadPoolExecutor(1) as thread:
+        yield later
+
+
 class Cutter:
     """The levels of one picture, down to the first that fits one tile."""
 
-    def __init__(self, image: Dimensions, tile: int, encoding: Encoding) -> None:
+    def __init__(
+        self, image: Dimensions, tile: int, encoding: Encoding, later: Later = at_once
+    ) -> None:
         factors = scale_factors(image, Dimensions(tile, tile))
         self.levels = [reduced(image, factor) for factor in factors]
         self._encoding = encoding
@@ -52,7 +84,7 @@ class Cutter:
         halver = _Halver()
         for number, size in reversed(list(enumerate(self.levels))):
             below = self._bands[-1] if self._bands else None
-            self._bands.append(_Band(number, size, tile, encoding, halver, below))
+            self._bands.append(_Band(number, size, tile, encoding, halver, later, below))
 
     def cut(self, squares: Iterable[Pixels]) -> Iterator[Tile]:
         """Yield the tiles of all levels, row by row, made of the *squares* of the finest.
@@ -85,10 +117,12 @@ class _Band:
         tile: int,
         encoding: Encoding,
         halver: _Halver,
+        later: Later,
         below: _Band | None,
     ) -> None:
         self._number = number
         self._halved = halver
+        self._later = later
         self._size = size
         self._tile = tile
         self._encoding = encoding
@@ -96,7 +130,7 @@ class _Band:
         self._across = -(-size.width // tile)
         self._halves_across, self._halves_down = (-(-side // (tile // 2)) for side in size)
         self._squares = 0
-        self._row: list[Tile] = []
+        self._row: list[Callable[[], Tile]] = []
         self._halves = 0
         self._upper: Pixels | None = None  # in one piece, all of a row of squares
         self._lower: list[Pixels] = []  # of one square
@@ -107,12 +141,12 @@ class _Band:
         """Yield the tiles that are whole with *square*, the next one: here after levels below."""
         row, column = divmod(self._squares, self._across)
         self._keep(square, row * self._tile, column * self._tile)
-        self._row.append(self._cut(square))
+        self._row.append(self._later(partial(self._cut, square, self._squares)))
         self._squares += 1
         if self._below:
             yield from self._below.take_half(self._halved(square))
         if column == self._across - 1:
-            yield from self._row
+            yield from (tile() for tile in self._row)
             self._row.clear()
 
     def take_half(self, half: Pixels) -> Iterator[Tile]:
@@ -140,8 +174,8 @@ class _Band:
         left = column * (self._tile // 2)
         self._upper[:, left : left + wide] = half
 
-    def _cut(self, square: Pixels) -> Tile:
-        jpeg, number = encoded(square, self._encoding), self._squares
+    def _cut(self, square: Pixels, number: int) -> Tile:
+        jpeg = encoded(square, self._encoding)
         if square.shape[:2] == (self._tile, self._tile):
             return Tile(self._number, number, jpeg, None)
         filled = encoded(_filled_up(square, self._tile), self._encoding)

@@ -6,6 +6,7 @@ are blocked for the whole process, whatever a file's content says.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,13 +14,16 @@ from typing import Any, Protocol
 import numpy as np
 import pyvips
 
+from iiifserver.cache import find
 from iiifserver.errors import BrokenSource
 from iiifserver.image.containers import draw_pdf_page, heic_profile, read_heic
-from iiifserver.image.headers import Header
+from iiifserver.image.headers import Header, Level
 from iiifserver.image.jp2 import jp2_profile, read_jp2
 from iiifserver.image.plan import Box
+from iiifserver.sources import Place, identity_of
 
-from .colour import has_srgb, with_profile
+from .colour import embedded, from_ycbcr, has_srgb, with_profile
+from .halves import SCALE, read_by_two
 from .mosaic import read_tiles
 from .stream import streamed
 
@@ -35,10 +39,9 @@ _LOADERS = {
 pyvips.operation_block_set("VipsForeignLoad", True)
 for _, _class in _LOADERS.values():
     pyvips.operation_block_set(_class, False)
+_MOST_CHECKED = 16
 # bands that are colours, where they are not three; those after opacity are not shown
 _COLOURS = {"b-w": 1, "grey16": 1, "cmyk": 4}
-# YCbCr as JPEG and TIFF write it, Cb and Cr less 128
-_YCBCR_TO_RGB = [[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]]
 
 
 class ReadLevel(Protocol):
@@ -83,8 +86,56 @@ def read_level(path: Path, header: Header, number: int, box: Box, *, reduced: bo
     if image.bands > shown:
         image = image.extract_band(0, n=shown)
     if header.raw_ycbcr:
-        image = image.linear(1, [0, -128, -128]).recomb(_YCBCR_TO_RGB).rint().cast("uchar")
+        image = from_ycbcr(image)
     return image
+
+
+def read_eighth(path: Path, header: Header) -> bytes:
+    """Return the samples of a JPEG at an eighth, as `reader_of` finds them."""
+    number, level = _eighth(header)
+    samples = read_by_two(path, level.width, level.height)
+    if samples is None:
+        whole = read_level(path, header, number, Box(0, 0, level.width, level.height))
+        samples = whole.numpy()
+    return samples.tobytes()
+
+
+def reader_of(eighth: str) -> ReadLevel:
+    """Return what reads a JPEG at an eighth out of the entry *eighth*; the scan if that is gone."""
+
+    def read(path: Path, header: Header, number: int, box: Box, *, reduced: bool = False) -> Any:
+        found, level = _eighth(header)
+        place = _entry(eighth) if number == found else None
+        row_bytes = level.width * header.bands
+        if place is None or place.length != level.height * row_bytes:
+            return read_level(path, header, number, box, reduced=reduced)
+        profile = None
+        if header.profile:
+            profile = embedded(read_level(path, header, number, Box(0, 0, 1, 1)))
+        offset, length = place.offset + box.y * row_bytes, box.height * row_bytes
+        rows = np.frombuffer(place._replace(offset=offset, length=length).read(), np.uint8)
+        samples = rows.reshape(box.height, level.width, header.bands)
+        return from_samples(samples[:, box.x : box.x + box.width], profile)
+
+    return read
+
+
+def _entry(path: str) -> Place | None:
+    try:
+        return _checked(path, identity_of(Path(path).stat()))
+    except OSError:
+        return None
+
+
+@functools.lru_cache(_MOST_CHECKED)
+def _checked(path: str, identity: str) -> Place | None:
+    """Return the entry, added up: that takes longer than the rows that most pictures need."""
+    return find(path)
+
+
+def _eighth(header: Header) -> tuple[int, Level]:
+    """Return the level at an eighth, and its number."""
+    return next(each for each in enumerate(header.levels) if each[1].scale == SCALE)
 
 
 def shows_srgb(path: Path, header: Header) -> bool:

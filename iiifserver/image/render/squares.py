@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
     Numbers = NDArray[np.uint8 | np.uint32]
 
-_AHEAD_BYTES = 16 << 20
+_AHEAD_BYTES = 40 << 20
 _MOST_BANDS = 3
 _COLOURS = {1: "gray", 3: "rgb"}
 # a pixel of four bytes is moved as one number, which takes half of the time
@@ -70,9 +70,13 @@ def _boxes(width: int, height: int, side: int) -> Iterator[Box]:
             yield Box(left, top, min(side, width - left), min(side, height - top))
 
 
-def read_ahead(squares: Iterator[Pixels], side: int) -> Iterator[Pixels]:
-    """Yield *squares*, computed in a thread of their own while those before are worked on."""
-    ahead = max(1, _AHEAD_BYTES // (_MOST_BANDS * side**2))
+def read_ahead(squares: Iterator[Pixels], side: int, across: int) -> Iterator[Pixels]:
+    """Yield *squares*, computed in a thread of their own while those before are worked on.
+
+    A row of them, *across*, comes at once when its lines are decoded: while one row is worked on
+    the next is decoded only if all of it finds room.
+    """
+    ahead = max(1, min(across, _AHEAD_BYTES // (_MOST_BANDS * side**2)))
     with ThreadPoolExecutor(1) as thread:
         coming = deque(thread.submit(next, squares, None) for _ in range(ahead))
         while (square := coming.popleft().result()) is not None:

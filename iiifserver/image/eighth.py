@@ -1,0 +1,120 @@
+"""A large JPEG at an eighth: what its coarse pictures are made of until its pyramid is there.
+
+A viewer that opens a scan of hundreds of megapixels asks for an overview and several coarse tiles
+at one time. Each of them needs all of the scan to be decoded, which takes seconds, and never more
+of it than an eighth. So that is decoded once, by two cores where it can be, and kept among the
+made pictures.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from iiifserver.cache import Directory
+from iiifserver.errors import Replaced
+from iiifserver.far import FarSource
+from iiifserver.sources import Place, identity_of
+
+from .cost import cost_ms, eighth_ms, of_eighth_ms
+from .geometry import crop_for
+from .headers import Header
+from .job import Renderer
+from .plan import Plan
+from .planned import Planned
+
+SCALE = 8
+_LEAST_PIXELS, _MOST_PIXELS = 100_000_000, 2_000_000_000
+
+
+def is_of_eighth(header: Header, plan: Plan) -> bool:
+    """Return whether the picture is made of nothing but the scan at an eighth, and that is kept."""
+    kept = _LEAST_PIXELS <= header.width * header.height <= _MOST_PIXELS
+    if header.format != "jpeg" or header.bands not in (1, 3) or not kept:
+        return False
+    pieces = crop_for(header, plan.box, plan.width, plan.height).pieces
+    return all(header.levels[piece.level].scale == SCALE for piece in pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Eighth:
+    """Decoding a JPEG at an eighth: its samples, row by row, gray or red, green, blue."""
+
+    name: str
+    path: Path
+    header: Header
+    identity: str
+    keep: str | None
+
+    @property
+    def key(self) -> str:
+        """What equal jobs have in common."""
+        return f"eighth {self.source}"
+
+    @property
+    def source(self) -> str:
+        """The file and its identity."""
+        return f"{self.path} {self.identity}"
+
+    @property
+    def cost_ms(self) -> float:
+        """Milliseconds of decoding."""
+        return eighth_ms(self.header)
+
+    def run(self) -> bytes:
+        """Return the samples.
+
+        Raises:
+            BrokenSource: the file cannot be decoded.
+            Replaced: it is another file by now, which may be what was decoded.
+        """
+        from .render import eighth  # only where it runs: pyvips stays out of web processes
+
+        samples = eighth(self.name, self.path, self.header)
+        try:
+            same = identity_of(self.path.stat()) == self.identity
+        except OSError:
+            same = False
+        if not same:
+            raise Replaced(f"{self.name} was replaced while it was read")
+        return samples
+
+
+class Eighths:
+    """Those that are kept, and the wish for those that are not there yet."""
+
+    def __init__(self, derived: Directory, renderer: Renderer) -> None:
+        self._derived = derived
+        self._renderer = renderer
+
+    def cost_ms(self, planned: Planned) -> float:
+        """Return the milliseconds that the picture will take if it is made of its file now."""
+        header, plan, where = planned.image.header, planned.plan, self._place(planned)
+        if where and os.path.exists(where):  # noqa: PTH110 - often asked
+            return of_eighth_ms(header, plan)
+        return cost_ms(header, plan)
+
+    def find(self, planned: Planned) -> str:
+        """Return where the eighth is that the picture is made of, after having it made.
+
+        Empty where the picture is made of the scan itself.
+
+        Raises:
+            RequestError: as `Renderer.render` does.
+        """
+        where = self._place(planned)
+        if where and not os.path.exists(where):  # noqa: PTH110 - often asked
+            image = planned.image
+            source = image.source
+            job = Eighth(source.identifier, source.path, image.header, source.identity, where)
+            if not isinstance(self._renderer.render(job), Place):
+                return ""  # it cannot be kept
+        return where or ""
+
+    def _place(self, planned: Planned) -> str | None:
+        image = planned.image
+        far = isinstance(image.source, FarSource)
+        if far or image.stored is not None or not is_of_eighth(image.header, planned.plan):
+            return None
+        return self._derived.path(image.source.identifier, f"{image.tag}-eighth")

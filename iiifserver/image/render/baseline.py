@@ -1,0 +1,222 @@
+"""What the head of a baseline JPEG says, so that its data can be decoded in part.
+
+ITU-T T.81, annexes B and C: https://www.w3.org/Graphics/JPEG/itu-t81.pdf
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from iiifserver.image.jpeg import Segment, segments
+
+_SOI = b"\xff\xd8"
+_SOS, _DQT, _DHT, _DRI, _ADOBE, _JFIF = 0xDA, 0xDB, 0xC4, 0xDD, 0xEE, 0xE0
+_BASELINE = (0xC0, 0xC1)
+_LAST_FRAME = 0xCF
+# version 100, no flags, transform 0: a decoder hands the components over as they are
+_AS_THEY_ARE = bytes.fromhex("ffee000e41646f626500640000000000")
+END_OF_BLOCK = 0x00
+"""The symbol after which a block has no more coefficients."""
+BLOCK = 64
+"""Coefficients of a block."""
+_MOST_SIDE = 65_500
+
+
+class Code(NamedTuple):
+    """A Huffman code."""
+
+    value: int
+    bits: int
+
+
+class Component(NamedTuple):
+    """A component: its blocks in an MCU, its quantizers, its codes by symbol.
+
+    By the quantizer `coarser` both halves are decoded, instead of the first one, of the mean.
+    """
+
+    across: int
+    down: int
+    quantizers: bytes
+    coarser: int
+    dc: dict[int, Code]
+    ac: dict[int, Code]
+
+    @property
+    def quantizer(self) -> int:
+        """The quantizer of the mean."""
+        return self.quantizers[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A JPEG of one scan without restarts, of gray or of luma and chroma; `start` is its data's."""
+
+    width: int
+    height: int
+    components: tuple[Component, ...]
+    tables: bytes
+    scan: bytes
+    start: int
+
+    @property
+    def across(self) -> int:
+        """Blocks of an MCU side by side, which are pixels at an eighth."""
+        return max(each.across for each in self.components)
+
+    @property
+    def down(self) -> int:
+        """Blocks of an MCU above each other."""
+        return max(each.down for each in self.components)
+
+    @property
+    def columns(self) -> int:
+        """MCUs in a row."""
+        return -(-self.width // (8 * self.across))
+
+    @property
+    def rows(self) -> int:
+        """Rows of MCUs."""
+        return -(-self.height // (8 * self.down))
+
+    @property
+    def mcus(self) -> int:
+        """MCUs in all."""
+        return self.rows * self.columns
+
+    @property
+    def head(self) -> bytes:
+        """What comes before the data of a half: the frame is all MCUs, the last of a row whole."""
+        sides = [8 * self.down * self.rows, 8 * self.across * self.columns]
+        size = b"".join(side.to_bytes(2, "big") for side in sides)
+        tables = [bytes([each.coarser]) + each.quantizers[1:] for each in self.components]
+        written = list(dict.fromkeys(tables))  # it has to be no longer than that of the file
+        parts = [
+            bytes([number + 1, each.across << 4 | each.down, written.index(table)])
+            for number, (each, table) in enumerate(zip(self.components, tables, strict=True))
+        ]
+        frame = b"\x08" + size + bytes([len(parts)]) + b"".join(parts)
+        quantizers = [
+            _segment(_DQT, bytes([number]) + table) for number, table in enumerate(written)
+        ]
+        colours = _AS_THEY_ARE if len(parts) == 3 else b""
+        return b"".join(
+            (_SOI, colours, *quantizers, _segment(_BASELINE[0], frame), self.tables, self.scan)
+        )
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body
+
+
+# -- what the head says
+
+
+def baseline(head: bytes) -> Baseline | None:
+    """Return the JPEG that begins with *head*, which should reach to its data.
+
+    None where it has several scans or restarts, other colours than gray, or luma and chroma; where
+    something is damaged; or where its means are so fine that halves of them are not coded.
+    """
+    found = {segment.marker: segment for segment in segments(head)}
+    frames = [marker for marker in found if _BASELINE[0] <= marker <= _LAST_FRAME]
+    if _SOS not in found or not set(frames) - {_DHT, 0xC8, 0xCC} <= set(_BASELINE):
+        return None
+    if _DRI in found and any(_body(head, found[_DRI])):
+        return None
+    try:
+        return _read(head, found)
+    except (IndexError, KeyError, ValueError):
+        return None
+
+
+def _read(head: bytes, found: dict[int, Segment]) -> Baseline | None:
+    frame = _body(head, next(found[marker] for marker in _BASELINE if marker in found))
+    scan = _body(head, found[_SOS])
+    count = frame[5]
+    parts = [frame[6 + 3 * each : 9 + 3 * each] for each in range(count)]
+    chosen = {scan[1 + 2 * each]: scan[2 + 2 * each] for each in range(scan[0])}
+    if frame[0] != 8 or count not in (1, 3) or [part[0] for part in parts] != list(chosen):
+        return None
+    if scan[1 + 2 * count :] != bytes([0, BLOCK - 1, 0]) or not _ycbcr(head, found, parts):
+        return None
+    codes: dict[int, dict[int, Code]] = {}
+    quantizers: dict[int, bytes] = {}
+    tables = []
+    for segment in segments(head):
+        if segment.marker == _DHT:
+            codes |= _codes(_body(head, segment))
+            tables.append(head[segment.start : segment.end])
+        elif segment.marker == _DQT:
+            quantizers |= _quantizers(_body(head, segment))
+    components = []
+    for number, part in enumerate(parts):
+        across, down = (part[1] >> 4, part[1] & 15) if count > 1 else (1, 1)
+        table, tables_of = quantizers[part[2]], chosen[part[0]]
+        # luma goes through the whole range, and must do so from wherever the first half ends
+        coarser = table[0] if number else table[0] * 2 // 3
+        dc, ac = codes[tables_of >> 4], codes[0x10 | tables_of & 15]
+        components.append(Component(across, down, table, coarser, dc, ac))
+    choices = [bytes([number + 1, chosen[part[0]]]) for number, part in enumerate(parts)]
+    written = _segment(_SOS, b"".join((bytes([count]), *choices, scan[1 + 2 * count :])))
+    height, width = (int.from_bytes(frame[at : at + 2], "big") for at in (1, 3))
+    all_tables, start = b"".join(tables), found[_SOS].end
+    jpeg = Baseline(width, height, tuple(components), all_tables, written, start)
+    return jpeg if _can_be_halved(jpeg) else None
+
+
+def _body(head: bytes, segment: Segment) -> bytes:
+    return head[segment.start + 4 : segment.end]
+
+
+def _ycbcr(head: bytes, found: dict[int, Segment], parts: list[bytes]) -> bool:
+    """Return whether the components are gray, or luma and chroma, by the rules of libjpeg."""
+    if len(parts) == 1:
+        return True
+    if _JFIF in found and _body(head, found[_JFIF]).startswith(b"JFIF\0"):
+        return True
+    if _ADOBE in found:
+        adobe = _body(head, found[_ADOBE])
+        return adobe.startswith(b"Adobe") and adobe[11] == 1
+    return [part[0] for part in parts] == [1, 2, 3]
+
+
+def _codes(tables: bytes) -> dict[int, dict[int, Code]]:
+    """Return the codes in the body of a DHT segment, by class and number: T.81, annex C."""
+    found: dict[int, dict[int, Code]] = {}
+    at = 0
+    while at < len(tables):
+        counts = tables[at + 1 : at + 17]
+        symbols = iter(tables[at + 17 : at + 17 + sum(counts)])
+        codes = found[tables[at]] = {}
+        value = 0
+        for bits, count in enumerate(counts, 1):
+            for symbol in itertools.islice(symbols, count):
+                codes[symbol] = Code(value, bits)
+                value += 1
+            if value > 1 << bits:
+                raise ValueError("more codes than there can be")
+            value <<= 1
+        at += 17 + sum(counts)
+    return found
+
+
+def _quantizers(tables: bytes) -> dict[int, bytes]:
+    """Return the tables in the body of a DQT segment, by number; those of 16 bits are not read."""
+    return {tables[at]: tables[at + 1 : at + 1 + BLOCK] for at in range(0, len(tables), 1 + BLOCK)}
+
+
+def _can_be_halved(jpeg: Baseline) -> bool:
+    first, *others = jpeg.components
+    sizes = {(each.across, each.down) for each in others}
+    return (
+        first.across in (1, 2)
+        and first.down in (1, 2)
+        and sizes <= {(1, 1)}
+        and 8 * jpeg.across * jpeg.columns <= _MOST_SIDE
+        and 8 * jpeg.down * jpeg.rows <= _MOST_SIDE
+        and all(each.coarser and len(each.quantizers) == BLOCK for each in jpeg.components)
+        and all({0, 1} <= each.dc.keys() and END_OF_BLOCK in each.ac for each in jpeg.components)
+    )

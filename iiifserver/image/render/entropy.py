@@ -1,0 +1,314 @@
+"""The entropy-coded data of a baseline JPEG: entered in its middle, and left there.
+
+A JPEG is decoded from its beginning: where a block begins is known when the one before has ended,
+and its mean (DC) is told as the difference to that of the one before. But a decoder that begins
+anywhere falls into step with the data after a while, as Huffman codes do. So a place where an MCU
+begins is found by several decoders that come to agree, and streams are written that end and that
+begin there: a second core can decode what follows while the first decodes what comes before. How
+many MCUs there were, and the means at the end, are read from a *mark*, MCUs that are put there.
+
+ITU-T T.81, F.1.2 and F.2.2: https://www.w3.org/Graphics/JPEG/itu-t81.pdf
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .baseline import BLOCK, END_OF_BLOCK, Baseline, Code, Component
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Bytes = NDArray[np.uint8]
+
+_EOI = b"\xff\xd9"
+_SIXTEEN_ZEROS = 0xF0
+_LARGEST_DC, _LARGEST_AC = 11, 10  # bits of a difference and of a coefficient, of 8-bit samples
+_PEEK = 16  # bits of the longest code
+_STARTS = 4
+_TRIES = 64
+_WALK = 8
+_MARKS = (1, -1, 1, -1)
+_MOST_MORE = 8
+_HIGHEST_MARK = 320  # of means, eight of which are a level
+
+
+class Entry(NamedTuple):
+    """Where an MCU begins: a byte of the file, and how many of its bits belong to what precedes."""
+
+    byte: int
+    bit: int
+
+
+class Mark(NamedTuple):
+    """What is written behind the first half: for each component, how the mean goes up and down."""
+
+    means: tuple[tuple[int, ...], ...]
+
+    @property
+    def mcus(self) -> int:
+        """How many MCUs it has."""
+        return len(self.means[0])
+
+
+class Prelude(NamedTuple):
+    """What is written before the second half: so many MCUs, and the mean of each component then."""
+
+    written: bytes
+    mcus: int
+    means: tuple[int, ...]
+
+
+# -- where an MCU begins
+
+
+def entry(jpeg: Baseline, data: bytes, at: int) -> Entry | None:
+    """Return a place in *data*, which lies at byte *at* of the file, where an MCU begins.
+
+    Of all that are found the one that follows the brightest: so the second half is, for the most
+    part, not much brighter than where it begins. None where decoders that begin in several places
+    do not come to agree.
+    """
+    coded, places = _unstuffed(data)
+    end = 8 * (len(coded) - _PEEK)
+    if end <= 0:
+        return None
+    windows, blocks = _windows(coded), _lookups(jpeg)
+    luma = jpeg.components[0].across * jpeg.components[0].down
+    agreed: dict[int, int] = {}
+    met = 0
+    for number in range(_STARTS):
+        begun = 8 * (end * number // _STARTS // 16)
+        for start in range(begun, min(begun + 8 * _TRIES, end), 8):
+            found = _mcus(windows, blocks, luma, start, end, agreed)
+            last = next(reversed(found))
+            if last >= end or last in agreed:
+                break
+        if number and last in agreed:
+            met = max(met, last)
+        elif number or last < end:
+            return None
+        agreed = agreed or found
+    brightest = max(
+        (bit for bit in agreed if met <= bit < end), key=agreed.__getitem__, default=None
+    )
+    if brightest is None:
+        return None
+    return Entry(at + int(places[brightest >> 3]), brightest & 7)
+
+
+def _windows(coded: Bytes) -> list[int]:
+    """Return the 40 bits that begin with each byte: a code and what follows it lie in them."""
+    found = np.zeros(len(coded) - 4, np.int64)
+    for each in range(5):
+        found |= coded[each : len(found) + each].astype(np.int64) << 32 - 8 * each
+    windows: list[int] = found.tolist()
+    return windows
+
+
+def _unstuffed(data: bytes) -> tuple[Bytes, NDArray[np.int64]]:
+    """Return the coded bytes in *data*, up to a marker, and where each of them lies."""
+    raw = np.frombuffer(data, np.uint8)
+    follows = np.zeros(len(raw), bool)  # a byte of ones: it is a zero then, or names a marker
+    follows[1:] = raw[:-1] == 0xFF
+    follows[:1] = raw[:1] == 0
+    markers = np.flatnonzero(follows & (raw != 0))
+    places = np.flatnonzero(~follows[: markers[0] - 1 if len(markers) else None])
+    return raw[places], places
+
+
+def _lookups(jpeg: Baseline) -> list[tuple[list[int], list[int]]]:
+    """Return the tables of each block of an MCU, of its mean and of what follows."""
+    tables: dict[int, list[int]] = {}
+    blocks = []
+    for each in jpeg.components:
+        for codes, valid in ((each.dc, _means()), (each.ac, _coefficients())):
+            if id(codes) not in tables:
+                tables[id(codes)] = _lookup(codes, valid)
+        both = tables[id(each.dc)], tables[id(each.ac)]
+        blocks += [both] * (each.across * each.down)
+    return blocks
+
+
+def _means() -> dict[int, tuple[int, int]]:
+    """Return the bits that follow each symbol of a mean, twice."""
+    return {size: (size, size) for size in range(_LARGEST_DC + 1)}
+
+
+def _coefficients() -> dict[int, tuple[int, int]]:
+    """Return the bits that follow each other symbol, and by how many coefficients it goes on.
+
+    The end of a block goes on beyond all others.
+    """
+    sizes = range(1, _LARGEST_AC + 1)
+    coded = {run << 4 | size: (size, run + 1) for run in range(16) for size in sizes}
+    return coded | {_SIXTEEN_ZEROS: (0, 16), END_OF_BLOCK: (0, 2 * BLOCK)}
+
+
+def _lookup(codes: dict[int, Code], valid: dict[int, tuple[int, int]]) -> list[int]:
+    """Return what each 16 bits begin with: its bits, times 256, and what is *valid* says of it.
+
+    0 where that is no symbol.
+    """
+    table = [0] * (1 << _PEEK)
+    for symbol, (value, bits) in codes.items():
+        if symbol in valid:
+            more, what = valid[symbol]
+            first, count = value << _PEEK - bits, 1 << _PEEK - bits
+            table[first : first + count] = [(bits + more) << 8 | what] * count
+    return table
+
+
+def _mcus(
+    windows: list[int],
+    blocks: list[tuple[list[int], list[int]]],
+    luma: int,
+    bit: int,
+    end: int,
+    known: Mapping[int, int],
+) -> dict[int, int]:
+    """Return the bits where MCUs begin, decoded from *bit* on: up to *end*, or to one *known*.
+
+    And the mean of luma before each of them, of which an MCU has so many blocks. It ends early
+    where something is no code.
+    """
+    found: dict[int, int] = {}
+    mean = 0
+    while True:
+        found[bit] = mean
+        if bit >= end or bit in known:
+            return found
+        for number, (dc, ac) in enumerate(blocks):
+            window, within = windows[bit >> 3], 24 - (bit & 7)
+            entered = dc[window >> within & 0xFFFF]
+            if not entered:
+                return found
+            if number < luma and (size := entered & 0xFF):
+                value = window >> 16 + within - (entered >> 8) & (1 << size) - 1
+                mean += value if value >> size - 1 else value + 1 - (1 << size)
+            bit += entered >> 8
+            at = 1
+            while at < BLOCK and bit < end:
+                entered = ac[windows[bit >> 3] >> 24 - (bit & 7) & 0xFFFF]
+                if not entered:
+                    return found
+                bit += entered >> 8
+                at += entered & 0xFF
+            if BLOCK < at < 2 * BLOCK:
+                return found
+            if bit >= end:
+                break
+
+
+# -- streams that end there, and that begin there
+
+
+class _Bits:
+    """Bits as they are written, from the left."""
+
+    def __init__(self) -> None:
+        self._value = 0
+        self.count = 0
+
+    def add(self, code: Code) -> None:
+        self._value = self._value << code.bits | code.value
+        self.count += code.bits
+
+    def stuffed(self) -> bytes:
+        """Return whole bytes, the last one filled up with ones, as they stand in a stream."""
+        left = -self.count % 8
+        value = (self._value + 1 << left) - 1
+        whole = value.to_bytes((self.count + left) // 8, "big")
+        return whole.replace(b"\xff", b"\xff\0")
+
+
+def mark(jpeg: Baseline) -> Mark:
+    """Return MCUs whose decoded means tell the mean before them, of each component.
+
+    It goes up by one until a decoder that divides means by eight shows each of its remainders, and
+    then up and down by much, as no picture does there.
+    """
+    means = []
+    for number, each in enumerate(jpeg.components):
+        steps = -(-_WALK // each.coarser)
+        ups = [1 if step < steps else 0 for step in range(_WALK)]
+        highest = min(_HIGHEST_MARK // each.coarser, (1 << max(_sizes(each))) - 1)
+        marks = [sign * max(highest, 1) for sign in _MARKS] if number == 0 else [0] * len(_MARKS)
+        means.append(tuple(itertools.accumulate(ups + marks)))
+    return Mark(tuple(means))
+
+
+def _sizes(component: Component) -> list[int]:
+    """Return the sizes of differences, in bits, that have a code: without a gap from 1 on."""
+    return list(itertools.takewhile(lambda size: size in component.dc, range(1, _LARGEST_DC + 1)))
+
+
+def tail(jpeg: Baseline, last: int, bit: int, ending: Mark) -> bytes:
+    """Return what follows the whole bytes of the first half: the rest of its bits, and the mark.
+
+    The first *bit* bits of the byte *last* are of the half.
+    """
+    bits = _Bits()
+    if bit:
+        bits.add(Code(last >> 8 - bit, bit))
+    before = [0] * len(jpeg.components)
+    for index in range(ending.mcus):
+        for number, each in enumerate(jpeg.components):
+            now = ending.means[number][index]
+            _add_blocks(bits, each, now - before[number])
+            before[number] = now
+    return bits.stuffed() + _EOI
+
+
+def _add_blocks(
+    bits: _Bits, component: Component, difference: int, symbol: int | None = None
+) -> None:
+    """Add the blocks of an MCU: of one mean, which differs so from that before.
+
+    The first one has one more coefficient, that of *symbol*, if there is one.
+    """
+    for left in [difference, *[0] * (component.across * component.down - 1)]:
+        size = abs(left).bit_length()
+        bits.add(component.dc[size])
+        bits.add(Code(left if left >= 0 else left + (1 << size) - 1, size))
+        if symbol is not None:
+            bits.add(component.ac[symbol])
+            bits.add(Code(0, symbol & 15))
+            symbol = None
+        bits.add(component.ac[END_OF_BLOCK])
+
+
+def prelude(jpeg: Baseline, first: int, bit: int) -> Prelude | None:
+    """Return what precedes the second half.
+
+    Its bits fill what precedes *bit* in the byte *first*, which is the last one of what is
+    returned. None where the codes allow none.
+    """
+    luma, *_ = jpeg.components
+    wanted, highest = lowest_start(luma), (1 << max(_sizes(luma))) - 1
+    ups = [highest] * (wanted // highest) + [wanted % highest]
+    # a coefficient, at which nobody looks, makes an MCU longer
+    symbols = [None, *(symbol for symbol in luma.ac if symbol & 15)]
+    for more, symbol in itertools.product(range(_MOST_MORE), symbols):
+        steps = ups + [0] * more
+        bits = _Bits()
+        for number, up in enumerate(steps):
+            for each in jpeg.components:
+                extra = symbol if each is luma and not number else None
+                _add_blocks(bits, each, up if each is luma else 0, extra)
+        if bits.count % 8 == bit:
+            if bit:
+                bits.add(Code(first & (1 << 8 - bit) - 1, 8 - bit))
+            means = (wanted, *[0] * (len(jpeg.components) - 1))
+            return Prelude(bits.stuffed(), len(steps), means)
+    return None
+
+
+def lowest_start(luma: Component) -> int:
+    """Return the mean from which no sample is too low, should the first half end at the highest."""
+    return math.ceil((1 + 255 * luma.coarser / luma.quantizer - 128) * 8 / luma.coarser)
