@@ -582,7 +582,9 @@ TARGETS: dict[str, Target] = {
     },
     "places": Target(places, _drawn("tiff"), _HEADERS, 96 << 10),
     "jpeg-stream": Target(jpeg_stream, _drawn("jpeg"), _HEADERS, 4 << 10),
-    "jpeg-middle": Target(jpeg_middle, _drawn("jpeg"), ("iiifserver.image.render",), 8 << 10),
+    "jpeg-middle": Target(
+        jpeg_middle, _drawn("jpeg"), ("iiifserver.image.render",), 4 << 10, main=False
+    ),
     "sidecar": Target(sidecar, lambda: [seeds.sidecar()[1]], _HEADERS, 64 << 10),
     "csv": Target(csv, _encoded(seeds.CSV), ("iiifserver.publish",), main=False),
     "toml": Target(

@@ -31,7 +31,7 @@ _SIXTEEN_ZEROS = 0xF0
 _LARGEST_DC, _LARGEST_AC = 11, 10  # bits of a difference and of a coefficient, of 8-bit samples
 _PEEK = 16  # bits of the longest code
 _STARTS = 4
-_TRIES = 64
+_MOST_TIMES = 6  # as much as there is may be decoded before it is given up
 _WALK = 8
 _MARKS = (1, -1, 1, -1)
 _MOST_MORE = 8
@@ -81,18 +81,21 @@ def entry(jpeg: Baseline, data: bytes, at: int) -> Entry | None:
     windows, blocks = _windows(coded), _lookups(jpeg)
     luma = jpeg.components[0].across * jpeg.components[0].down
     agreed: dict[int, int] = {}
-    met = 0
+    met, left = 0, _MOST_TIMES * end
     for number in range(_STARTS):
-        begun = 8 * (end * number // _STARTS // 16)
-        for start in range(begun, min(begun + 8 * _TRIES, end), 8):
+        start = 8 * (end * number // _STARTS // 16)
+        while left > 0 and start < end:
             found = _mcus(windows, blocks, luma, start, end, agreed)
             last = next(reversed(found))
+            left -= last - start
             if last >= end or last in agreed:
                 break
-        if number and last in agreed:
-            met = max(met, last)
-        elif number or last < end:
+            start += 8
+        else:
             return None
+        if number and last not in agreed:
+            return None
+        met = max(met, last) if number else 0
         agreed = agreed or found
     brightest = max(
         (bit for bit in agreed if met <= bit < end), key=agreed.__getitem__, default=None
@@ -292,21 +295,28 @@ def prelude(jpeg: Baseline, first: int, bit: int) -> Prelude | None:
     luma, *_ = jpeg.components
     wanted, highest = lowest_start(luma), (1 << max(_sizes(luma))) - 1
     ups = [highest] * (wanted // highest) + [wanted % highest]
+    shortest, one_more = (_before(jpeg, steps, None).count for steps in (ups, [0]))
     # a coefficient, at which nobody looks, makes an MCU longer
-    symbols = [None, *(symbol for symbol in luma.ac if symbol & 15)]
-    for more, symbol in itertools.product(range(_MOST_MORE), symbols):
-        steps = ups + [0] * more
-        bits = _Bits()
-        for number, up in enumerate(steps):
-            for each in jpeg.components:
-                extra = symbol if each is luma and not number else None
-                _add_blocks(bits, each, up if each is luma else 0, extra)
-        if bits.count % 8 == bit:
+    longer = {symbol: luma.ac[symbol].bits + (symbol & 15) for symbol in luma.ac if symbol & 15}
+    for more, (symbol, bits) in itertools.product(range(_MOST_MORE), [(None, 0), *longer.items()]):
+        if (shortest + more * one_more + bits) % 8 == bit:
+            steps = ups + [0] * more
+            written = _before(jpeg, steps, symbol)
             if bit:
-                bits.add(Code(first & (1 << 8 - bit) - 1, 8 - bit))
+                written.add(Code(first & (1 << 8 - bit) - 1, 8 - bit))
             means = (wanted, *[0] * (len(jpeg.components) - 1))
-            return Prelude(bits.stuffed(), len(steps), means)
+            return Prelude(written.stuffed(), len(steps), means)
     return None
+
+
+def _before(jpeg: Baseline, steps: list[int], symbol: int | None) -> _Bits:
+    """Return an MCU for each of *steps*, by which the mean of luma goes up."""
+    bits = _Bits()
+    for number, up in enumerate(steps):
+        for each in jpeg.components:
+            luma = each is jpeg.components[0]
+            _add_blocks(bits, each, up if luma else 0, symbol if luma and not number else None)
+    return bits
 
 
 def lowest_start(luma: Component) -> int:

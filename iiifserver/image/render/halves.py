@@ -74,7 +74,7 @@ def read_by_two(path: Path, width: int, height: int) -> Samples | None:
         return None
     try:
         return _read(path, width, height)
-    except (OSError, ValueError):
+    except (OSError, ValueError, MemoryError):  # one decoder takes much less
         return None
 
 
@@ -87,7 +87,11 @@ def _read(path: Path, width: int, height: int) -> Samples | None:
     with ThreadPoolExecutor(len(halves)) as threads:
         first, second = threads.map(partial(_decoded, path, jpeg), halves)
         found, skipped = _ending(first, jpeg, mark(jpeg)), halves[1].mcus
-        if not found or not _is_right(second, jpeg, skipped + jpeg.mcus - found.mcus):
+        if (
+            not found
+            or found.mcus < skipped
+            or not _is_right(second, jpeg, skipped + jpeg.mcus - found.mcus)
+        ):
             return None
         more = [mean - before for mean, before in zip(found.means, halves[1].means, strict=True)]
         means = (halves[0].means, more)
