@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import pyvips
 from PIL import Image, ImageFile
 
 from iiifserver.image.containers import describe_page
@@ -136,6 +137,26 @@ def test_a_file_that_ends_early_is_left_to_one_decoder(tmp_path: Path, share: fl
     height, width, _ = by_one(path).shape
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     assert read_by_two(path, width, height) is None
+
+
+@pytest.mark.parametrize("missing", [1, 2, 60, 200])
+def test_a_file_that_lacks_its_last_bytes_is_left_to_one_decoder_which_refuses_it(
+    tmp_path: Path, missing: int
+) -> None:
+    path = saved(tmp_path / "p.jpg", page())
+    height, width, _ = by_one(path).shape
+    path.write_bytes(path.read_bytes()[:-missing])
+    assert read_by_two(path, width, height) is None
+    with pytest.raises(pyvips.Error):
+        by_one(path)
+
+
+def test_what_follows_the_end_of_the_image_changes_nothing(tmp_path: Path) -> None:
+    path = saved(tmp_path / "p.jpg", page())
+    found = by_two(path)
+    path.write_bytes(path.read_bytes() + bytes(9_000))
+    assert found is not None
+    assert is_near(by_two(path), found)
 
 
 @pytest.mark.parametrize("place", [0.2, 0.45, 0.55, 0.8])

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     Samples = NDArray[np.uint8]
 
 SCALE = 8
+_EOI = b"\xff\xd9"
 _HEAD_BYTES = _KEPT_BYTES = 1 << 20
 _LOOKED_AT_BYTES = 48 << 10
 _PLACES = 4
@@ -109,6 +110,8 @@ def _halved(file: int, jpeg: Baseline) -> tuple[_Half, _Half] | None:
         before = prelude(jpeg, data[found.byte - at], found.bit) if found else None
         if found and before and len(jpeg.head) <= jpeg.start:
             byte, bit = found
+            if not _ends(file, byte):
+                return None
             last = data[byte - at]
             # a byte that both have is written for both: what is stuffed behind it is not read
             beyond = byte + (1 + (last == 0xFF) if bit else 0)
@@ -119,6 +122,12 @@ def _halved(file: int, jpeg: Baseline) -> tuple[_Half, _Half] | None:
                 _Half(jpeg.head + before.written, beyond, size_bytes, b"", *before[1:]),
             )
     return None
+
+
+def _ends(file: int, at: int) -> bool:
+    """Return whether the end of an image is written behind the byte *at*: else it is cut off."""
+    with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as data:
+        return data.rfind(_EOI, at) >= 0
 
 
 def _decoded(path: Path, jpeg: Baseline, half: _Half) -> Samples:
