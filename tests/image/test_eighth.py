@@ -15,7 +15,7 @@ from image_sources import picture
 from in_this_process import InThisProcess
 from PIL import Image
 
-from iiifserver.cache import Directory
+from iiifserver.cache import Directory, find
 from iiifserver.config import Config
 from iiifserver.errors import BrokenSource, Replaced
 from iiifserver.image import eighth
@@ -23,7 +23,7 @@ from iiifserver.image.containers import describe_page
 from iiifserver.image.eighth import Eighth, is_of_eighth
 from iiifserver.image.job import Encoding, Picture
 from iiifserver.image.plan import Box, Dimensions, Limits, Plan, make_plan
-from iiifserver.image.render import read_level
+from iiifserver.image.render import read_level, reading
 from iiifserver.image.render.reading import read_eighth
 from iiifserver.image.request import ImageRequest
 from iiifserver.image.service import Images
@@ -132,6 +132,26 @@ def test_what_is_kept_and_damaged_is_not_shown(served: Served, damage: str) -> N
     # a picture finds it damaged, and the next one has it made again
     served.answer("full/!80,80/0/default.png")
     assert served.renderer.ran.count("Eighth") == 2
+
+
+def test_what_is_purged_while_a_picture_is_made_of_it_is_read_of_the_scan(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.answer(COARSE[0])
+    path, (kept,) = served.folder / "scan.jpg", served.kept()
+    header = describe_page(path)
+    number, level = next(each for each in enumerate(header.levels) if each[1].scale == 8)
+    box = Box(0, 0, level.width, level.height)
+
+    def found_and_purged(where: str) -> Any:
+        place = find(where)
+        kept.unlink()
+        return place
+
+    monkeypatch.setattr(reading, "find", found_and_purged)
+    reading._checked.cache_clear()
+    shown = reading.reader_of(str(kept))(path, header, number, box).numpy()
+    assert (shown == read_level(path, header, number, box).numpy()).all()
 
 
 def test_a_replaced_scan_is_decoded_again(served: Served) -> None:

@@ -105,26 +105,30 @@ def reader_of(eighth: str) -> ReadLevel:
 
     def read(path: Path, header: Header, number: int, box: Box, *, reduced: bool = False) -> Any:
         found, level = _eighth(header)
-        place = _entry(eighth) if number == found else None
         row_bytes = level.width * header.bands
-        if place is None or place.length != level.height * row_bytes:
+        rows = _rows(eighth, level.height, row_bytes, box) if number == found else None
+        if rows is None:
             return read_level(path, header, number, box, reduced=reduced)
         profile = None
         if header.profile:
             profile = embedded(read_level(path, header, number, Box(0, 0, 1, 1)))
-        offset, length = place.offset + box.y * row_bytes, box.height * row_bytes
-        rows = np.frombuffer(place._replace(offset=offset, length=length).read(), np.uint8)
-        samples = rows.reshape(box.height, level.width, header.bands)
+        samples = np.frombuffer(rows, np.uint8).reshape(box.height, level.width, header.bands)
         return from_samples(samples[:, box.x : box.x + box.width], profile)
 
     return read
 
 
-def _entry(path: str) -> Place | None:
+def _rows(path: str, height: int, row_bytes: int, box: Box) -> bytes | None:
+    """Return the rows of *box* in the entry *path* of *height* rows; None where that is gone."""
     try:
-        return _checked(path, identity_of(Path(path).stat()))
-    except OSError:
+        place = _checked(path, identity_of(Path(path).stat()))
+        if place is None or place.length != height * row_bytes:
+            return None
+        offset, length = place.offset + box.y * row_bytes, box.height * row_bytes
+        rows = place._replace(offset=offset, length=length).read()
+    except OSError:  # it was purged this moment
         return None
+    return rows if len(rows) == length else None
 
 
 @functools.lru_cache(_MOST_CHECKED)
