@@ -25,6 +25,7 @@ from .plan import Plan
 from .planned import Planned
 
 SCALE = 8
+_LEAST_SHARES = 4  # as many have to find room among the made pictures
 _LEAST_PIXELS, _MOST_PIXELS = 100_000_000, 2_000_000_000
 
 
@@ -35,6 +36,10 @@ def is_of_eighth(header: Header, plan: Plan) -> bool:
         return False
     pieces = crop_for(header, plan.box, plan.width, plan.height).pieces
     return all(header.levels[piece.level].scale == SCALE for piece in pieces)
+
+
+def _size_bytes(header: Header) -> int:
+    return header.width * header.height // SCALE**2 * header.bands
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,4 +122,6 @@ class Eighths:
         far = isinstance(image.source, FarSource)
         if far or image.stored is not None or not is_of_eighth(image.header, planned.plan):
             return None
+        if _size_bytes(image.header) > self._derived.most_bytes // _LEAST_SHARES:
+            return None  # it would be swept away before it is of use
         return self._derived.path(image.source.identifier, f"{image.tag}-eighth")

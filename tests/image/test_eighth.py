@@ -118,6 +118,17 @@ def test_where_nothing_is_kept_the_scan_is_decoded_each_time(
     assert served.renderer.ran == ["Picture"]
 
 
+@pytest.mark.parametrize(("mib", "ran"), [(4, ["Eighth", "Picture"]), (1, ["Picture"])])
+def test_what_would_fill_the_room_for_made_pictures_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mib: int, ran: list[str]
+) -> None:
+    monkeypatch.setattr(eighth, "_LEAST_PIXELS", 1_000_000)
+    served = Served(tmp_path, derived_mib=mib)
+    served.save(picture(3_203, 2_404))
+    served.answer(COARSE[0])
+    assert served.renderer.ran == ran
+
+
 @pytest.mark.parametrize("damage", ["gone", "changed", "short"])
 def test_what_is_kept_and_damaged_is_not_shown(served: Served, damage: str) -> None:
     expected = np.asarray(served.answer(COARSE[1]).resize((40, 55)))
