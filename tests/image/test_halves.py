@@ -121,6 +121,16 @@ def test_colours_that_are_not_luma_and_chroma_are_left_to_one_decoder(tmp_path: 
     assert by_two(rgb) is None
 
 
+def test_components_of_the_same_codes_are_left_to_one_decoder(tmp_path: Path) -> None:
+    """A place within an MCU could be taken for its beginning, and the mark be found there too."""
+    head = bytearray(saved(tmp_path / "p.jpg", page(), subsampling=2).read_bytes()[:HEAD_BYTES])
+    assert baseline(bytes(head)) is not None
+    scan = head.index(b"\xff\xda")
+    for component in range(3):
+        head[scan + 6 + 2 * component] = 0
+    assert baseline(bytes(head)) is None
+
+
 def test_where_the_first_half_ends_in_the_dark_nothing_is_cut_off(tmp_path: Path) -> None:
     image = Image.new("RGB", SIZE, (250, 250, 250))
     image.paste(page(), (0, 0))

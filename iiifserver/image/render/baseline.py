@@ -211,8 +211,11 @@ def _quantizers(tables: bytes) -> dict[int, bytes]:
 def _can_be_halved(jpeg: Baseline) -> bool:
     first, *others = jpeg.components
     sizes = {(each.across, each.down) for each in others}
+    # where all blocks have the same codes, nothing tells which of them an MCU begins with
+    told_apart = all((each.dc, each.ac) != (first.dc, first.ac) for each in others)
     return (
-        first.across in (1, 2)
+        told_apart
+        and first.across in (1, 2)
         and first.down in (1, 2)
         and sizes <= {(1, 1)}
         and 8 * jpeg.across * jpeg.columns <= _MOST_SIDE
