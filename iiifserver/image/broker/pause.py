@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-_MOST_PAUSES = 6  # where readers never pause, pyramids are made all the same
+_MOST_PAUSES = 5  # where readers never pause, pyramids are made all the same
 
 
 class Pause:

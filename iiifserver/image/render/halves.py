@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SCALE = 8
 _EOI = b"\xff\xd9"
 _HEAD_BYTES = _KEPT_BYTES = 1 << 20
-_LOOKED_AT_BYTES = 48 << 10
+_LOOKED_AT_BYTES = 32 << 10
 _PLACES = 4
 _GRAY = 128
 """What a decoder shows where there are no data: the mean of all samples."""
@@ -190,8 +190,8 @@ class _Shown(NamedTuple):
     @property
     def last(self) -> int:
         """The number of the last one that is not gray, or of the one before all of these."""
-        there = np.flatnonzero((self.mcus != _GRAY).any(-1))
-        return self.first + (int(there[-1]) if len(there) else -1)
+        there = np.flatnonzero(self.mcus.ravel() != _GRAY)
+        return self.first + (int(there[-1]) // self.mcus.shape[1] if len(there) else -1)
 
 
 def _ending(first: Samples, jpeg: Baseline, ending: Mark) -> _Found | None:
