@@ -8,7 +8,10 @@ made pictures.
 
 from __future__ import annotations
 
+import math
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +29,7 @@ from .planned import Planned
 
 SCALE = 8
 _LEAST_SHARES = 4  # as many have to find room among the made pictures
+_AGAIN_S = 60.0
 _LEAST_PIXELS, _MOST_PIXELS = 100_000_000, 2_000_000_000
 
 
@@ -89,9 +93,13 @@ class Eighth:
 class Eighths:
     """Those that are kept, and the wish for those that are not there yet."""
 
-    def __init__(self, derived: Directory, renderer: Renderer) -> None:
+    def __init__(
+        self, derived: Directory, renderer: Renderer, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._derived = derived
         self._renderer = renderer
+        self._clock = clock
+        self._not_before = -math.inf
 
     def cost_ms(self, planned: Planned) -> float:
         """Return the milliseconds that the picture will take if it is made of its file now."""
@@ -110,11 +118,15 @@ class Eighths:
         """
         where = self._place(planned)
         if where and not os.path.exists(where):  # noqa: PTH110 - often asked
+            if self._clock() < self._not_before:
+                return ""
             image = planned.image
             source = image.source
             job = Eighth(source.identifier, source.path, image.header, source.identity, where)
             if not isinstance(self._renderer.render(job), Place):
-                return ""  # it cannot be kept
+                # no room on the disk: to try at once again would be all of the work for nothing
+                self._not_before = self._clock() + _AGAIN_S
+                return ""
         return where or ""
 
     def _place(self, planned: Planned) -> str | None:

@@ -179,9 +179,8 @@ class Masters:
         """Say, for the length of a `with`, whether to make a picture from the file itself.
 
         That would take *cost_ms*. If not, its pyramid was waited for, and the same request is to be
-        planned again. That is
-        where decoding the scan for this picture, after those of it that are just being made,
-        would take long compared with making its pyramid.
+        planned again. That is where decoding the scan for this picture, after those of it that are
+        just being made, would take long compared with making its pyramid.
         """
         with self._lock:
             self._at_work[source.identity] += 1

@@ -20,7 +20,7 @@ from iiifserver.config import Config
 from iiifserver.errors import BrokenSource, Replaced
 from iiifserver.image import eighth
 from iiifserver.image.containers import describe_page
-from iiifserver.image.eighth import Eighth, is_of_eighth
+from iiifserver.image.eighth import Eighth, Eighths, is_of_eighth
 from iiifserver.image.job import Encoding, Picture
 from iiifserver.image.plan import Box, Dimensions, Limits, Plan, make_plan
 from iiifserver.image.render import read_level, reading
@@ -250,3 +250,27 @@ def test_a_picture_of_it_travels_with_its_place_and_costs_little(served: Served)
     assert os.fspath(arrived.path) == os.fspath(path)
     scan = Eighth("scan.jpg", path, header, "", None)
     assert arrived.cost_ms < scan.cost_ms / 1.5
+
+
+def test_where_the_disk_is_full_that_is_tried_again_only_after_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eighth, "_LEAST_PIXELS", 1_000_000)
+    served = Served(tmp_path)
+    served.save(picture(*SIZE))
+    now = [100.0]
+    full = Unkept()
+    eighths = Eighths(served.derived, full, lambda: now[0])
+    planned = served.images.plan("scan.jpg", ImageRequest.parse(3, *COARSE[0].split("/")))
+    assert [eighths.find(planned), eighths.find(planned), len(full.ran)] == ["", "", 1]
+    now[0] += 61
+    assert eighths.find(planned) == ""
+    assert len(full.ran) == 2
+
+
+class Unkept(Counting):
+    """Runs jobs where nothing can be kept."""
+
+    def render(self, job: Any) -> Any:
+        self.ran.append(type(job).__name__)
+        return job.run()

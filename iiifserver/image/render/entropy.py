@@ -35,6 +35,7 @@ _MOST_TIMES = 6  # as much as there is may be decoded before it is given up
 _WALK = 8
 _MARKS = (1, -1, 1, -1)
 _MOST_MORE = 8
+_ABOVE = 12  # levels
 _HIGHEST_MARK = 320  # of means, eight of which are a level
 
 
@@ -320,5 +321,9 @@ def _before(jpeg: Baseline, steps: list[int], symbol: int | None) -> _Bits:
 
 
 def lowest_start(luma: Component) -> int:
-    """Return the mean from which no sample is too low, should the first half end at the highest."""
-    return math.ceil((1 + 255 * luma.coarser / luma.quantizer - 128) * 8 / luma.coarser)
+    """Return the mean from which no sample is too low, should the first half end at the highest.
+
+    It is a little more: paper should not be as gray as what has no data at all.
+    """
+    level = 255 * luma.coarser / luma.quantizer - 127 + _ABOVE
+    return math.ceil(level * 8 / luma.coarser)

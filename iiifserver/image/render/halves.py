@@ -75,7 +75,8 @@ def read_by_two(path: Path, width: int, height: int) -> Samples | None:
         return None
     try:
         return _read(path, width, height)
-    except (OSError, ValueError, MemoryError):  # one decoder takes much less
+    except (OSError, ValueError, MemoryError, RuntimeError, pyvips.Error):
+        # one decoder takes less memory, and no threads; or says what is wrong
         return None
 
 
