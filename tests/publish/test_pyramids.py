@@ -270,7 +270,7 @@ if __name__ == "__main__":
     }
     make_pyramids(wanted, Config(data=data))
 """
-SCANS = 12
+SCANS = 48  # more than are made while this process waits for a core
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """Large JPEGs at an eighth, by two cores: the second half is decoded beside the first.
 
 A scan of hundreds of megapixels has no pyramid yet when its overview is asked for, and nothing can
-be shown before all of it was decoded. Both halves give the mean of each block, by a quantizer of
-half the precision (`entropy`), so this is for what makes fewer pixels of it.
+be shown before all of it was decoded. At an eighth a pixel is the mean of a block. That of luma is
+decoded by two thirds of its quantizer (`entropy`): it is off by three quarters of a level at most.
+docs/decisions/0019-the-middle-of-a-jpeg.md
 """
 
 from __future__ import annotations
