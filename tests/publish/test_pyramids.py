@@ -256,6 +256,7 @@ def test_a_scan_that_costs_too_much_is_refused_before_it_is_decoded(
 # -- in processes, and interrupted
 
 PUBLISHER = """
+import signal
 import sys
 from pathlib import Path
 from iiifserver.config import Config
@@ -263,6 +264,8 @@ from iiifserver.publish.pyramids import Wanted, make_pyramids
 from iiifserver.image.original import Original
 
 if __name__ == "__main__":
+    # who runs the tests in the background of a shell has it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     scans, data = Path(sys.argv[1]), Path(sys.argv[2])
     wanted = {
         f"{path.stem}.tif": Wanted(path.name, Original.of(path))
@@ -270,7 +273,7 @@ if __name__ == "__main__":
     }
     make_pyramids(wanted, Config(data=data))
 """
-SCANS = 48  # more than are made while this process waits for a core
+SCANS = 12
 
 
 @pytest.fixture
