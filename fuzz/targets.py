@@ -428,22 +428,27 @@ def jpeg_stream(data: bytes) -> None:
 
 
 def jpeg_middle(data: bytes) -> None:
-    """A JPEG that two decoders would share: where its second half begins, and what goes around."""
+    """A JPEG in sections: where one can begin, what goes around it, and what is kept of them."""
     from iiifserver.image.render.baseline import baseline
-    from iiifserver.image.render.entropy import entry, mark, prelude, tail
+    from iiifserver.image.render.entropy import Finder, lowest_start, mark, prelude, tail
+    from iiifserver.image.render.sections import packed, unpacked
 
+    with contextlib.suppress(ValueError):
+        assert packed(unpacked(data)) == data
     jpeg = baseline(data)
     if jpeg is None:
         return
     assert 0 < jpeg.start <= len(data)
-    assert jpeg.head.startswith(b"\xff\xd8")
+    assert jpeg.head(3).startswith(b"\xff\xd8")
+    assert len(jpeg.without_rows(data, 0)) == jpeg.start
     ending = mark(jpeg)
-    found = entry(jpeg, data[jpeg.start :], jpeg.start)
+    found = Finder(jpeg).find(data[jpeg.start :], jpeg.start)
     assert found is None or (jpeg.start <= found.byte < len(data) and 0 <= found.bit < 8), found
+    means = (lowest_start(jpeg.components[0]), *[-3] * (len(jpeg.components) - 1))
     for bit in range(8):
         assert tail(jpeg, 0xA5, bit, ending).endswith(b"\xff\xd9")
-        before = prelude(jpeg, 0xA5, bit)
-        assert before is None or before.mcus > 0
+        before = prelude(jpeg, 0xA5, bit, means, jpeg.columns + 5)
+        assert before is None or before
 
 
 def sidecar(data: bytes) -> None:

@@ -291,6 +291,14 @@ def find(path: str) -> Place | None:
     return None
 
 
+def length_of(path: str) -> int | None:
+    """Return how many bytes the entry at *path* has, as its file says; None where there is none."""
+    try:
+        return os.stat(path).st_size - _HEAD.size  # noqa: PTH116 - often asked
+    except OSError:
+        return None
+
+
 def write(body: bytes, path: str | Path) -> Place:
     """Write an entry aside and then give it its name, where `Directory.path` said; return it.
 

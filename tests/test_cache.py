@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iiifserver.cache import Directory, Held, Memory, Reader, write
+from iiifserver.cache import Directory, Held, Memory, Reader, length_of, write
 from iiifserver.sources import Place
 
 
@@ -71,6 +71,13 @@ def keep(
 def kept(directory: Directory, identifier: str, key: str) -> bytes | None:
     found = directory.get(identifier, key)
     return found and found.read()
+
+
+def test_how_long_an_entry_is_can_be_told_without_reading_it(tmp_path: Path) -> None:
+    path = f"{tmp_path}/folder/entry"
+    assert length_of(path) is None
+    write(b"12345", path)
+    assert length_of(path) == 5
 
 
 def test_an_entry_is_what_was_written(tmp_path: Path) -> None:

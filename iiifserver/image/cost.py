@@ -31,6 +31,7 @@ _DECODING_MS: dict[Format, float] = {
 _PROGRESSIVE_MS = 18.0
 _SHRUNK_MS = {2: 3.5, 4: 2.5, 8: 1.9}  # of a JPEG: its bits are read, most of its waves are not
 _OF_EIGHTH_MS = 0.1
+_EIGHTH, _SECTIONS = 8, 40  # how coarse that is, and how many sections are known then
 _TILES_MS = 5.0
 _SCALING_MS = 2.0
 _ENLARGING_MS = 35.0
@@ -49,15 +50,7 @@ _ENCODING_MS: dict[OutputFormat, float] = {
 
 def cost_ms(header: Header, plan: Plan) -> float:
     """Return the milliseconds that decoding, scaling, turning and encoding will take."""
-    crop = crop_for(header, plan.box, plan.width, plan.height)
-    levels: dict[int, list[Piece]] = {}
-    for piece in crop.pieces:
-        levels.setdefault(piece.level, []).append(piece)
-    decoded = sum(_decoding_ms(header, level, pieces) for level, pieces in levels.items())
-    made = plan.width * plan.height / 1e6
-    taken = sum(piece.box.width * piece.box.height for piece in crop.pieces) / 1e6
-    scaled = max(taken - made, 0) * _SCALING_MS + max(made - taken, 0) * _ENLARGING_MS
-    return _START_MS + decoded + scaled + made * (_turning_ms(plan) + _ENCODING_MS[plan.format])
+    return _cost_ms(header, plan, eighth=False)
 
 
 def eighth_ms(header: Header) -> float:
@@ -66,10 +59,22 @@ def eighth_ms(header: Header) -> float:
 
 
 def of_eighth_ms(header: Header, plan: Plan) -> float:
-    """Return the milliseconds of making a picture of a JPEG that is kept at an eighth."""
-    read = header.width * header.height / 1e6 * _OF_EIGHTH_MS
+    """Return what `cost_ms` does, of a JPEG that is kept at an eighth with its sections."""
+    return _cost_ms(header, plan, eighth=True)
+
+
+def _cost_ms(header: Header, plan: Plan, *, eighth: bool) -> float:
+    crop = crop_for(header, plan.box, plan.width, plan.height)
+    levels: dict[int, list[Piece]] = {}
+    for piece in crop.pieces:
+        levels.setdefault(piece.level, []).append(piece)
+    decoded = sum(
+        _decoding_ms(header, level, pieces, eighth=eighth) for level, pieces in levels.items()
+    )
     made = plan.width * plan.height / 1e6
-    return _START_MS + read + made * (_turning_ms(plan) + _ENCODING_MS[plan.format])
+    taken = sum(piece.box.width * piece.box.height for piece in crop.pieces) / 1e6
+    scaled = max(taken - made, 0) * _SCALING_MS + max(made - taken, 0) * _ENLARGING_MS
+    return _START_MS + decoded + scaled + made * (_turning_ms(plan) + _ENCODING_MS[plan.format])
 
 
 def turned_ms(plan: Plan) -> float:
@@ -83,7 +88,7 @@ def _turning_ms(plan: Plan) -> float:
     return 0 if not degrees else _TURNING_MS if degrees % 90 else _QUARTER_TURN_MS
 
 
-def _decoding_ms(header: Header, number: int, pieces: list[Piece]) -> float:
+def _decoding_ms(header: Header, number: int, pieces: list[Piece], *, eighth: bool) -> float:
     level, full = header.levels[number], header.levels[0]
     left, top = min(p.box.x for p in pieces), min(p.box.y for p in pieces)
     right = max(p.box.x + p.box.width for p in pieces)
@@ -94,9 +99,12 @@ def _decoding_ms(header: Header, number: int, pieces: list[Piece]) -> float:
         rate = _DECODING_MS["jp2"] if header.format == "jp2" else _TILES_MS
     elif header.format == "jp2":
         pixels, rate = (right - left) * (bottom - top), _DECODING_MS["jp2"]
+    elif eighth and level.scale == _EIGHTH:
+        pixels, rate = full.width * full.height, _OF_EIGHTH_MS
     elif header.streams:
         # what shrinks while it loads still goes through every bit of the rows
-        pixels = min(bottom * level.scale, full.height) * full.width
+        above = max(top * level.scale - full.height // _SECTIONS, 0) if eighth else 0
+        pixels = (min(bottom * level.scale, full.height) - above) * full.width
         rate = _DECODING_MS[header.format]
         if header.format == "jpeg":
             rate = _SHRUNK_MS.get(level.scale, rate)

@@ -1,9 +1,10 @@
-"""A large JPEG at an eighth: what its coarse pictures are made of until its pyramid is there.
+"""A large JPEG at an eighth, with its sections: what answers until its pyramid is there.
 
 A viewer that opens a scan of hundreds of megapixels asks for an overview and several coarse tiles
 at one time. Each of them needs all of the scan to be decoded, which takes seconds, and never more
-of it than an eighth. So that is decoded once, by two cores where it can be, and kept among the
-made pictures.
+of it than an eighth. So that is decoded once, by several cores, and kept among the made pictures.
+Known by then, and kept with it, is where sections of the scan begin: finer pictures are decoded
+from there, not from the beginning.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from iiifserver.cache import Directory
+from iiifserver.cache import Directory, length_of
 from iiifserver.errors import Replaced
 from iiifserver.far import FarSource
 from iiifserver.sources import Place, identity_of
@@ -33,22 +34,29 @@ _AGAIN_S = 60.0
 _LEAST_PIXELS, _MOST_PIXELS = 100_000_000, 2_000_000_000
 
 
-def is_of_eighth(header: Header, plan: Plan) -> bool:
-    """Return whether the picture is made of nothing but the scan at an eighth, and that is kept."""
+def is_kept(header: Header) -> bool:
+    """Return whether the scan is kept at an eighth."""
     kept = _LEAST_PIXELS <= header.width * header.height <= _MOST_PIXELS
-    if header.format != "jpeg" or header.bands not in (1, 3) or not kept:
-        return False
+    return header.format == "jpeg" and header.bands in (1, 3) and kept
+
+
+def is_of_eighth(header: Header, plan: Plan) -> bool:
+    """Return whether a picture of a JPEG is made of nothing but the scan at an eighth."""
     pieces = crop_for(header, plan.box, plan.width, plan.height).pieces
     return all(header.levels[piece.level].scale == SCALE for piece in pieces)
 
 
 def _size_bytes(header: Header) -> int:
-    return header.width * header.height // SCALE**2 * header.bands
+    level = next(level for level in header.levels if level.scale == SCALE)
+    return level.width * level.height * header.bands
 
 
 @dataclass(frozen=True, slots=True)
 class Eighth:
-    """Decoding a JPEG at an eighth: its samples, row by row, gray or red, green, blue."""
+    """Decoding a JPEG at an eighth: its samples, row by row, gray or red, green, blue.
+
+    Behind them is where its sections begin, if it has some: `render.sections`.
+    """
 
     name: str
     path: Path
@@ -72,7 +80,7 @@ class Eighth:
         return eighth_ms(self.header)
 
     def run(self) -> bytes:
-        """Return the samples.
+        """Return the samples, and what is behind them.
 
         Raises:
             BrokenSource: the file cannot be decoded.
@@ -103,10 +111,9 @@ class Eighths:
 
     def cost_ms(self, planned: Planned) -> float:
         """Return the milliseconds that the picture will take if it is made of its file now."""
-        header, plan, where = planned.image.header, planned.plan, self._place(planned)
-        if where and os.path.exists(where):  # noqa: PTH110 - often asked
-            return of_eighth_ms(header, plan)
-        return cost_ms(header, plan)
+        where = self._place(planned)
+        cost = of_eighth_ms if where and self._serves(where, planned) else cost_ms
+        return cost(planned.image.header, planned.plan)
 
     def find(self, planned: Planned) -> str:
         """Return where the eighth is that the picture is made of, after having it made.
@@ -117,8 +124,10 @@ class Eighths:
             RequestError: as `Renderer.render` does.
         """
         where = self._place(planned)
-        if where and not os.path.exists(where):  # noqa: PTH110 - often asked
-            if self._clock() < self._not_before:
+        if not where:
+            return ""
+        if not os.path.exists(where):  # noqa: PTH110 - often asked
+            if self._clock() < self._not_before or not self._is_worth_it(planned):
                 return ""
             image = planned.image
             source = image.source
@@ -127,13 +136,29 @@ class Eighths:
                 # no room on the disk: to try at once again would be all of the work for nothing
                 self._not_before = self._clock() + _AGAIN_S
                 return ""
-        return where or ""
+        return where if self._serves(where, planned) else ""
+
+    def _is_worth_it(self, planned: Planned) -> bool:
+        """Return whether it is made for this picture, if it is not there yet."""
+        header, plan = planned.image.header, planned.plan
+        if is_of_eighth(header, plan):
+            return True
+        with_it = eighth_ms(header) + of_eighth_ms(header, plan)
+        return header.streams and cost_ms(header, plan) > with_it
+
+    def _serves(self, where: str, planned: Planned) -> bool:
+        """Return whether the picture is made of what is at *where*, by what that holds."""
+        header, length = planned.image.header, length_of(where)
+        if length is None:
+            return False
+        has_sections = length > _size_bytes(header)
+        return has_sections or is_of_eighth(header, planned.plan)
 
     def _place(self, planned: Planned) -> str | None:
         image = planned.image
-        far = isinstance(image.source, FarSource)
-        if far or image.stored is not None or not is_of_eighth(image.header, planned.plan):
+        header = image.header
+        if isinstance(image.source, FarSource) or image.stored is not None or not is_kept(header):
             return None
-        if _size_bytes(image.header) > self._derived.most_bytes // _LEAST_SHARES:
+        if _size_bytes(header) > self._derived.most_bytes // _LEAST_SHARES:
             return None  # it would be swept away before it is of use
         return self._derived.path(image.source.identifier, f"{image.tag}-eighth")

@@ -158,7 +158,7 @@ class Picture:
     copy_of: str = ""
     """What the file is a passing copy of, in whole or in part; empty if it is none."""
     eighth: str = ""
-    """Where the JPEG at an eighth is kept, which is all of it that the picture is made of."""
+    """Where the JPEG at an eighth is kept with its sections, if the picture is made of these."""
 
     @property
     def header(self) -> Header:

@@ -40,7 +40,7 @@ MOST_HEADERS = 20_000
 MOST_IMAGES_BYTES = 16 << 20
 """Memory for images that were asked for lately, with the places of their tiles."""
 _MOST_PLANS = 4_096  # that are kept: images of one size have theirs in common
-EDITION_OF_PIXELS = "6"
+EDITION_OF_PIXELS = "7"
 """Part of every ETag: raised when the same request begins to give other bytes."""
 
 

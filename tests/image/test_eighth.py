@@ -20,10 +20,11 @@ from iiifserver.config import Config
 from iiifserver.errors import BrokenSource, Replaced
 from iiifserver.image import eighth
 from iiifserver.image.containers import describe_page
-from iiifserver.image.eighth import Eighth, Eighths, is_of_eighth
+from iiifserver.image.cost import cost_ms
+from iiifserver.image.eighth import Eighth, Eighths, is_kept, is_of_eighth
 from iiifserver.image.job import Encoding, Picture
 from iiifserver.image.plan import Box, Dimensions, Limits, Plan, make_plan
-from iiifserver.image.render import read_level, reading
+from iiifserver.image.render import dividing, read_level, reading
 from iiifserver.image.render.reading import read_eighth
 from iiifserver.image.request import ImageRequest
 from iiifserver.image.service import Images
@@ -64,6 +65,9 @@ class Served:
     def answer(self, spelled: str) -> Image.Image:
         planned = self.images.plan("scan.jpg", ImageRequest.parse(3, *spelled.split("/")))
         return Image.open(io.BytesIO(self.images.render(planned)))
+
+    def pixels(self, spelled: str) -> Any:
+        return np.asarray(self.answer(spelled)).astype(int)
 
     def kept(self) -> list[Path]:
         return [each for each in self.derived.folder.rglob("*") if each.stat().st_size > 50_000]
@@ -228,17 +232,155 @@ def test_what_is_read_is_a_level_of_the_file(tmp_path: Path) -> None:
     assert read_eighth(path, header) == expected.tobytes()
 
 
-def test_only_large_jpegs_are_kept_and_only_for_coarse_pictures(tmp_path: Path) -> None:
+def test_only_large_jpegs_are_kept(tmp_path: Path) -> None:
+    large, small, progressive = (tmp_path / name for name in ("p.jpg", "q.jpg", "r.png"))
+    Image.new("L", (4_000, 26_000)).save(large)
+    Image.new("L", (4_000, 4_000)).save(small)
+    Image.new("L", (4_000, 26_000)).save(progressive)
+    assert [is_kept(describe_page(path)) for path in (large, small, progressive)] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_only_coarse_pictures_are_made_of_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "p.jpg"
     Image.new("L", (4_000, 26_000)).save(path)
     header = describe_page(path)
     size = (header.width, header.height)
     assert is_of_eighth(header, plan_of(size, "full/!500,500/0/default.jpg"))
     assert not is_of_eighth(header, plan_of(size, "0,0,512,512/512,/0/default.jpg"))
-    small = tmp_path / "q.jpg"
-    Image.new("L", (4_000, 4_000)).save(small)
-    header = describe_page(small)
-    assert not is_of_eighth(header, plan_of((4_000, 4_000), "full/!500,500/0/default.jpg"))
+
+
+# -- finer pictures, by the sections that are kept with it
+
+
+@pytest.fixture
+def divided(served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
+    monkeypatch.setattr(dividing, "_SECTION_BYTES", 50_000)
+    return served
+
+
+FINE = (
+    "600,1800,404,404/max/0/default.png",
+    "0,1024,1024,1024/512,/0/default.png",
+    "512,1536,512,668/max/90/default.png",
+    "100,1200,1500,1000/400,/0/gray.png",
+)
+
+
+@pytest.mark.parametrize("spelled", FINE)
+def test_a_finer_picture_is_to_the_bit_what_is_made_of_the_whole_scan(
+    divided: Served, spelled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    divided.answer(COARSE[0])
+    begun = []
+    loaded = reading._loaded
+
+    def watched(*about: Any) -> Any:
+        begun.append(about[-1].start if len(about) > 4 else 0)
+        return loaded(*about)
+
+    monkeypatch.setattr(reading, "_loaded", watched)
+    shown = divided.pixels(spelled)
+    assert min(begun) > 50_000
+    assert divided.renderer.ran == ["Eighth", "Picture", "Picture"]
+    monkeypatch.setattr(eighth, "_LEAST_PIXELS", 1 << 40)
+    divided.derived.purge_all()
+    assert (divided.pixels(spelled) == shown).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_same_is_true_of_a_scan_that_lies_on_its_side(
+    divided: Served, orientation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    divided.save(picture(*SIZE), exif=exif, subsampling=2)
+    divided.answer(COARSE[0])
+    tiles = [
+        f"{x},{y},500,500/{w},/0/default.png"
+        for x in (0, 1000)
+        for y in (0, 1000)
+        for w in (500, 250)
+    ]
+    shown = [divided.pixels(spelled) for spelled in tiles]
+    monkeypatch.setattr(eighth, "_LEAST_PIXELS", 1 << 40)
+    divided.derived.purge_all()
+    for spelled, found in zip(tiles, shown, strict=True):
+        assert (divided.pixels(spelled) == found).all()
+
+
+def test_a_profile_is_honoured_in_finer_pictures(divided: Served) -> None:
+    divided.save(picture(*SIZE), icc_profile=bytes(pyvips.Image.profile_load("p3")))
+    before = divided.pixels(FINE[0])
+    divided.derived.purge_all()
+    divided.answer(COARSE[0])
+    assert (divided.pixels(FINE[0]) == before).all()
+    divided.save(picture(*SIZE))
+    assert np.abs(divided.pixels(FINE[0]) - before).max() > 3  # P3 is not sRGB
+
+
+def test_what_is_deep_in_a_scan_has_it_divided_first(
+    divided: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eighth, "eighth_ms", lambda header: 4.0)
+    divided.answer("0,0,256,256/max/0/default.png")
+    assert divided.renderer.ran == ["Picture"]
+    divided.answer("0,1900,256,256/max/0/default.png")
+    assert divided.renderer.ran == ["Picture", "Eighth", "Picture"]
+
+
+def test_it_is_not_divided_for_a_picture_of_all_of_it(
+    divided: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(eighth, "eighth_ms", lambda header: 4.0)
+    divided.answer("full/max/0/default.png")
+    assert divided.renderer.ran == ["Picture"]
+
+
+@pytest.mark.parametrize(
+    "how", [{"progressive": True}, {"keep_rgb": True}, {"restart_marker_rows": 2}]
+)
+def test_what_has_no_sections_is_read_from_its_beginning(
+    divided: Served, how: dict[str, Any]
+) -> None:
+    path = divided.folder / "scan.jpg"
+    picture(*SIZE).save(path, **how)
+    divided.answer(COARSE[0])
+    planned = divided.images.plan("scan.jpg", ImageRequest.parse(3, *FINE[0].split("/")))
+    eighths = Eighths(divided.derived, divided.renderer)
+    assert eighths.find(planned) == ""
+    assert eighths.cost_ms(planned) == cost_ms(planned.image.header, planned.plan)
+
+
+def test_what_lies_deep_costs_less_with_sections(divided: Served) -> None:
+    planned = divided.images.plan("scan.jpg", ImageRequest.parse(3, *FINE[0].split("/")))
+    eighths = Eighths(divided.derived, divided.renderer)
+    before = eighths.cost_ms(planned)
+    divided.answer(COARSE[0])
+    assert eighths.cost_ms(planned) < before / 2
+
+
+@pytest.mark.parametrize("damage", ["gone", "changed"])
+def test_where_sections_are_lost_the_scan_is_read_from_its_beginning(
+    divided: Served, damage: str
+) -> None:
+    divided.answer(COARSE[0])
+    planned = divided.images.plan("scan.jpg", ImageRequest.parse(3, *FINE[0].split("/")))
+    job = divided.images._picture(
+        planned, None, Eighths(divided.derived, divided.renderer).find(planned)
+    )
+    expected = np.asarray(Image.open(io.BytesIO(job.run())))
+    (kept,) = divided.kept()
+    assert job.eighth == str(kept)
+    if damage == "gone":
+        kept.unlink()
+    else:
+        kept.write_bytes(kept.read_bytes()[:-1] + b"?")
+    reading._checked.cache_clear()
+    assert (np.asarray(Image.open(io.BytesIO(job.run()))) == expected).all()
 
 
 def test_a_picture_of_it_travels_with_its_place_and_costs_little(served: Served) -> None:

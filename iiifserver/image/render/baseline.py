@@ -34,7 +34,7 @@ class Code(NamedTuple):
 class Component(NamedTuple):
     """A component: its blocks in an MCU, its quantizers, its codes by symbol.
 
-    By the quantizer `coarser` both halves are decoded, instead of the first one, of the mean.
+    By the quantizer `coarser` sections are decoded, instead of the first one, of the mean.
     """
 
     across: int
@@ -52,10 +52,14 @@ class Component(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A JPEG of one scan without restarts, of gray or of luma and chroma; `start` is its data's."""
+    """A JPEG of one scan without restarts, of gray or of luma and chroma; `start` is its data's.
+
+    Its height is written at `height_at`.
+    """
 
     width: int
     height: int
+    height_at: int
     components: tuple[Component, ...]
     tables: bytes
     scan: bytes
@@ -82,29 +86,43 @@ class Baseline:
         return -(-self.height // (8 * self.down))
 
     @property
+    def is_finest(self) -> bool:
+        """Whether the means of luma are coded so finely that nothing is coarser."""
+        return self.components[0].coarser == self.components[0].quantizer
+
+    @property
+    def most_rows(self) -> int:
+        """Rows of MCUs that a decoder takes."""
+        return _MOST_SIDE // (8 * self.down)
+
+    @property
     def mcus(self) -> int:
         """MCUs in all."""
         return self.rows * self.columns
 
-    @property
-    def head(self) -> bytes:
-        """What comes before the data of a half: the frame is all MCUs, the last of a row whole."""
-        sides = [8 * self.down * self.rows, 8 * self.across * self.columns]
+    def head(self, rows: int) -> bytes:
+        """Return what comes before *rows* of MCUs, all of them whole, whose means are coarser."""
+        sides = [8 * self.down * rows, 8 * self.across * self.columns]
         size = b"".join(side.to_bytes(2, "big") for side in sides)
         tables = [bytes([each.coarser]) + each.quantizers[1:] for each in self.components]
-        written = list(dict.fromkeys(tables))  # it has to be no longer than that of the file
         parts = [
-            bytes([number + 1, each.across << 4 | each.down, written.index(table)])
-            for number, (each, table) in enumerate(zip(self.components, tables, strict=True))
+            bytes([number + 1, each.across << 4 | each.down, number])
+            for number, each in enumerate(self.components)
         ]
         frame = b"\x08" + size + bytes([len(parts)]) + b"".join(parts)
         quantizers = [
-            _segment(_DQT, bytes([number]) + table) for number, table in enumerate(written)
+            _segment(_DQT, bytes([number]) + table) for number, table in enumerate(tables)
         ]
         colours = _AS_THEY_ARE if len(parts) == 3 else b""
         return b"".join(
             (_SOI, colours, *quantizers, _segment(_BASELINE[0], frame), self.tables, self.scan)
         )
+
+    def without_rows(self, head: bytes, rows: int) -> bytes:
+        """Return *head*, the file's beginning, up to its data: of a picture of fewer *rows*."""
+        height = self.height - 8 * self.down * rows
+        patched = height.to_bytes(2, "big")
+        return head[: self.height_at] + patched + head[self.height_at + 2 : self.start]
 
 
 def _segment(marker: int, body: bytes) -> bytes:
@@ -117,8 +135,8 @@ def _segment(marker: int, body: bytes) -> bytes:
 def baseline(head: bytes) -> Baseline | None:
     """Return the JPEG that begins with *head*, which should reach to its data.
 
-    None where it has several scans or restarts, other colours than gray, or luma and chroma; where
-    something is damaged; or where its means are so fine that halves of them are not coded.
+    None where it has several scans or restarts, other colours than gray, or luma and chroma, or
+    something is damaged.
     """
     found = {segment.marker: segment for segment in segments(head)}
     frames = [marker for marker in found if _BASELINE[0] <= marker <= _LAST_FRAME]
@@ -133,7 +151,8 @@ def baseline(head: bytes) -> Baseline | None:
 
 
 def _read(head: bytes, found: dict[int, Segment]) -> Baseline | None:
-    frame = _body(head, next(found[marker] for marker in _BASELINE if marker in found))
+    start_of_frame = next(found[marker] for marker in _BASELINE if marker in found)
+    frame = _body(head, start_of_frame)
     scan = _body(head, found[_SOS])
     count = frame[5]
     parts = [frame[6 + 3 * each : 9 + 3 * each] for each in range(count)]
@@ -155,16 +174,17 @@ def _read(head: bytes, found: dict[int, Segment]) -> Baseline | None:
     for number, part in enumerate(parts):
         across, down = (part[1] >> 4, part[1] & 15) if count > 1 else (1, 1)
         table, tables_of = quantizers[part[2]], chosen[part[0]]
-        # luma goes through the whole range, and must do so from wherever the first half ends
-        coarser = table[0] if number else table[0] * 2 // 3
+        # luma goes through the whole range, and must do so from wherever the section before ends
+        coarser = table[0] if number else max(table[0] * 2 // 3, 1)
         dc, ac = codes[tables_of >> 4], codes[0x10 | tables_of & 15]
         components.append(Component(across, down, table, coarser, dc, ac))
     choices = [bytes([number + 1, chosen[part[0]]]) for number, part in enumerate(parts)]
     written = _segment(_SOS, b"".join((bytes([count]), *choices, scan[1 + 2 * count :])))
     height, width = (int.from_bytes(frame[at : at + 2], "big") for at in (1, 3))
     all_tables, start = b"".join(tables), found[_SOS].end
-    jpeg = Baseline(width, height, tuple(components), all_tables, written, start)
-    return jpeg if _can_be_halved(jpeg) else None
+    height_at = start_of_frame.start + 5
+    jpeg = Baseline(width, height, height_at, tuple(components), all_tables, written, start)
+    return jpeg if _can_be_divided(jpeg) else None
 
 
 def _body(head: bytes, segment: Segment) -> bytes:
@@ -208,7 +228,7 @@ def _quantizers(tables: bytes) -> dict[int, bytes]:
     return {tables[at]: tables[at + 1 : at + 1 + BLOCK] for at in range(0, len(tables), 1 + BLOCK)}
 
 
-def _can_be_halved(jpeg: Baseline) -> bool:
+def _can_be_divided(jpeg: Baseline) -> bool:
     first, *others = jpeg.components
     sizes = {(each.across, each.down) for each in others}
     # where all blocks have the same codes, nothing tells which of them an MCU begins with
@@ -220,6 +240,6 @@ def _can_be_halved(jpeg: Baseline) -> bool:
         and sizes <= {(1, 1)}
         and 8 * jpeg.across * jpeg.columns <= _MOST_SIDE
         and 8 * jpeg.down * jpeg.rows <= _MOST_SIDE
-        and all(each.coarser and len(each.quantizers) == BLOCK for each in jpeg.components)
+        and all(each.quantizer and len(each.quantizers) == BLOCK for each in jpeg.components)
         and all({0, 1} <= each.dc.keys() and END_OF_BLOCK in each.ac for each in jpeg.components)
     )

@@ -1,11 +1,11 @@
-"""The entropy-coded data of a baseline JPEG: entered in its middle, and left there.
+"""The entropy-coded data of a baseline JPEG: entered in its midst, and left there.
 
 A JPEG is decoded from its beginning: where a block begins is known when the one before has ended,
 and its mean (DC) is told as the difference to that of the one before. But a decoder that begins
 anywhere falls into step with the data after a while, as Huffman codes do. So a place where an MCU
 begins is found by several decoders that come to agree, and streams are written that end and that
-begin there: a second core can decode what follows while the first decodes what comes before. How
-many MCUs there were, and the means at the end, are read from a *mark*, MCUs that are put there.
+begin there: one core can decode what follows while another decodes what comes before. How many
+MCUs there were, and the means at the end, are read from a *mark*, MCUs that are put there.
 
 ITU-T T.81, F.1.2 and F.2.2: https://www.w3.org/Graphics/JPEG/itu-t81.pdf
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -34,9 +34,8 @@ _STARTS = 4
 _MOST_TIMES = 6  # as much as there is may be decoded before it is given up
 _WALK = 8
 _MARKS = (1, -1, 1, -1)
-_MOST_MORE = 8
 _ABOVE = 12  # levels
-_HIGHEST_MARK = 320  # of means, eight of which are a level
+_HIGHEST_MARK, _ASIDE = 320, 800  # of means, eight of which are a level
 
 
 class Entry(NamedTuple):
@@ -47,7 +46,7 @@ class Entry(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """What is written behind the first half: for each component, how the mean goes up and down."""
+    """What is written behind a section: for each component, how the mean goes up and down."""
 
     means: tuple[tuple[int, ...], ...]
 
@@ -57,53 +56,51 @@ class Mark(NamedTuple):
         return len(self.means[0])
 
 
-class Prelude(NamedTuple):
-    """What is written before the second half: so many MCUs, and the mean of each component then."""
-
-    written: bytes
-    mcus: int
-    means: tuple[int, ...]
-
-
 # -- where an MCU begins
 
 
-def entry(jpeg: Baseline, data: bytes, at: int) -> Entry | None:
-    """Return a place in *data*, which lies at byte *at* of the file, where an MCU begins.
+class Finder:
+    """Finds where MCUs of a picture begin."""
 
-    Of all that are found the one that follows the brightest: so the second half is, for the most
-    part, not much brighter than where it begins. None where decoders that begin in several places
-    do not come to agree.
-    """
-    coded, places = _unstuffed(data)
-    end = 8 * (len(coded) - _PEEK)
-    if end <= 0:
-        return None
-    windows, blocks = _windows(coded), _lookups(jpeg)
-    luma = jpeg.components[0].across * jpeg.components[0].down
-    agreed: dict[int, int] = {}
-    met, left = 0, _MOST_TIMES * end
-    for number in range(_STARTS):
-        start = 8 * (end * number // _STARTS // 16)
-        while left > 0 and start < end:
-            found = _mcus(windows, blocks, luma, start, end, agreed)
-            last = next(reversed(found))
-            left -= last - start
-            if last >= end or last in agreed:
-                break
-            start += 8
-        else:
+    def __init__(self, jpeg: Baseline) -> None:
+        self._blocks = _lookups(jpeg)
+        self._luma = jpeg.components[0].across * jpeg.components[0].down
+
+    def find(self, data: bytes, at: int) -> Entry | None:
+        """Return a place in *data*, which lies at byte *at* of the file, where an MCU begins.
+
+        Of all that are found the one that follows the brightest: so what follows is, for the most
+        part, not much brighter than where it begins. None where decoders that begin in several
+        places do not come to agree.
+        """
+        coded, places = _unstuffed(data)
+        end = 8 * (len(coded) - _PEEK)
+        if end <= 0:
             return None
-        if number and last not in agreed:
+        windows = _windows(coded)
+        agreed: dict[int, int] = {}
+        met, left = 0, _MOST_TIMES * end
+        for number in range(_STARTS):
+            start = 8 * (end * number // _STARTS // 16)
+            while left > 0 and start < end:
+                found = _mcus(windows, self._blocks, self._luma, start, end, agreed)
+                last = next(reversed(found))
+                left -= last - start
+                if last >= end or last in agreed:
+                    break
+                start += 8
+            else:
+                return None
+            if number and last not in agreed:
+                return None
+            met = max(met, last) if number else 0
+            agreed = agreed or found
+        brightest = max(
+            (bit for bit in agreed if met <= bit < end), key=agreed.__getitem__, default=None
+        )
+        if brightest is None:
             return None
-        met = max(met, last) if number else 0
-        agreed = agreed or found
-    brightest = max(
-        (bit for bit in agreed if met <= bit < end), key=agreed.__getitem__, default=None
-    )
-    if brightest is None:
-        return None
-    return Entry(at + int(places[brightest >> 3]), brightest & 7)
+        return Entry(at + int(places[brightest >> 3]), brightest & 7)
 
 
 def _windows(coded: Bytes) -> list[int]:
@@ -223,6 +220,11 @@ class _Bits:
         self._value = self._value << code.bits | code.value
         self.count += code.bits
 
+    @property
+    def code(self) -> Code:
+        """All of them as one code."""
+        return Code(self._value, self.count)
+
     def stuffed(self) -> bytes:
         """Return whole bytes, the last one filled up with ones, as they stand in a stream."""
         left = -self.count % 8
@@ -235,15 +237,22 @@ def mark(jpeg: Baseline) -> Mark:
     """Return MCUs whose decoded means tell the mean before them, of each component.
 
     It goes up by one until a decoder that divides means by eight shows each of its remainders, and
-    then up and down by much, as no picture does there.
+    at the end up and down by much, as no picture does there. Where samples may be as bright or dark
+    as can be, it goes up by ones twice: well below the mean before, and well above.
     """
-    means = []
-    for number, each in enumerate(jpeg.components):
+    parts = []
+    for each in jpeg.components:
         steps = -(-_WALK // each.coarser)
         ups = [1 if step < steps else 0 for step in range(_WALK)]
-        highest = min(_HIGHEST_MARK // each.coarser, (1 << max(_sizes(each))) - 1)
-        marks = [sign * max(highest, 1) for sign in _MARKS] if number == 0 else [0] * len(_MARKS)
-        means.append(tuple(itertools.accumulate(ups + marks)))
+        aside = 0 if each.coarser < each.quantizer else _ASIDE // each.coarser
+        parts.append([*_climb(each, -aside), *ups, *_climb(each, 2 * aside), *ups])
+    luma, *_ = jpeg.components
+    highest = min(_HIGHEST_MARK // luma.coarser, (1 << max(_sizes(luma))) - 1)
+    length = max(map(len, parts))
+    means = []
+    for number, part in enumerate(parts):
+        marks = [sign * max(highest, 1) if number == 0 else 0 for sign in _MARKS]
+        means.append(tuple(itertools.accumulate(part + [0] * (length - len(part)) + marks)))
     return Mark(tuple(means))
 
 
@@ -253,19 +262,17 @@ def _sizes(component: Component) -> list[int]:
 
 
 def tail(jpeg: Baseline, last: int, bit: int, ending: Mark) -> bytes:
-    """Return what follows the whole bytes of the first half: the rest of its bits, and the mark.
+    """Return what follows the whole bytes of a section: the rest of its bits, and the mark.
 
-    The first *bit* bits of the byte *last* are of the half.
+    The first *bit* bits of the byte *last* are of the section.
     """
     bits = _Bits()
     if bit:
         bits.add(Code(last >> 8 - bit, bit))
-    before = [0] * len(jpeg.components)
-    for index in range(ending.mcus):
-        for number, each in enumerate(jpeg.components):
-            now = ending.means[number][index]
-            _add_blocks(bits, each, now - before[number])
-            before[number] = now
+    before = (0,) * len(jpeg.components)
+    for now in zip(*ending.means, strict=True):
+        bits.add(_mcu(jpeg, [mean - then for mean, then in zip(now, before, strict=True)], None))
+        before = now
     return bits.stuffed() + _EOI
 
 
@@ -287,41 +294,76 @@ def _add_blocks(
         bits.add(component.ac[END_OF_BLOCK])
 
 
-def prelude(jpeg: Baseline, first: int, bit: int) -> Prelude | None:
-    """Return what precedes the second half.
+def prelude(jpeg: Baseline, first: int, bit: int, means: Sequence[int], mcus: int) -> bytes | None:
+    """Return so many MCUs, to precede an entry, after which the components have these means.
 
-    Its bits fill what precedes *bit* in the byte *first*, which is the last one of what is
+    Their bits fill what precedes *bit* in the byte *first*, which is the last one of what is
     returned. None where the codes allow none.
     """
     luma, *_ = jpeg.components
-    wanted, highest = lowest_start(luma), (1 << max(_sizes(luma))) - 1
-    ups = [highest] * (wanted // highest) + [wanted % highest]
-    shortest, one_more = (_before(jpeg, steps, None).count for steps in (ups, [0]))
-    # a coefficient, at which nobody looks, makes an MCU longer
-    longer = {symbol: luma.ac[symbol].bits + (symbol & 15) for symbol in luma.ac if symbol & 15}
-    for more, (symbol, bits) in itertools.product(range(_MOST_MORE), [(None, 0), *longer.items()]):
-        if (shortest + more * one_more + bits) % 8 == bit:
-            steps = ups + [0] * more
-            written = _before(jpeg, steps, symbol)
-            if bit:
-                written.add(Code(first & (1 << 8 - bit) - 1, 8 - bit))
-            means = (wanted, *[0] * (len(jpeg.components) - 1))
-            return Prelude(written.stuffed(), len(steps), means)
+    steps = [_climb(each, mean) for each, mean in zip(jpeg.components, means, strict=True)]
+    climbing = list(itertools.zip_longest(*steps, fillvalue=0))
+    nothing = (0,) * len(jpeg.components)
+    resting = mcus - len(climbing)
+    flat = _mcu(jpeg, nothing, None)
+    count = sum(_mcu(jpeg, each, None).bits for each in climbing) + resting * flat.bits
+    symbols = _longer(luma, (bit - count) % 8)
+    if symbols is None or len(symbols) > resting:
+        return None
+    bits = _Bits()
+    for each in climbing:
+        bits.add(_mcu(jpeg, each, None))
+    for symbol in symbols:
+        bits.add(_mcu(jpeg, nothing, symbol))
+    bits.add(_repeated(flat, resting - len(symbols)))
+    if bit:
+        bits.add(Code(first & (1 << 8 - bit) - 1, 8 - bit))
+    return bits.stuffed()
+
+
+def _climb(component: Component, mean: int) -> list[int]:
+    """Return differences that lead from none to *mean*."""
+    highest = (1 << max(_sizes(component))) - 1
+    whole, rest = divmod(abs(mean), highest)
+    sign = 1 if mean > 0 else -1
+    return [sign * highest] * whole + ([sign * rest] if rest else [])
+
+
+def _mcu(jpeg: Baseline, differences: Sequence[int], symbol: int | None) -> Code:
+    """Return an MCU of one mean for each component, which differs so from that before.
+
+    The first block has one more coefficient, that of *symbol*, if there is one: where nobody looks
+    at it, that makes an MCU longer.
+    """
+    bits = _Bits()
+    for each, difference in zip(jpeg.components, differences, strict=True):
+        _add_blocks(bits, each, difference, symbol if each is jpeg.components[0] else None)
+    return bits.code
+
+
+def _longer(component: Component, bits: int) -> list[int] | None:
+    """Return the fewest symbols that together make MCUs so many *bits* longer, modulo eight."""
+    valid = _coefficients()
+    lengths = {
+        (code.bits + (symbol & 15)) % 8: symbol
+        for symbol, code in component.ac.items()
+        if symbol in valid and symbol & 15
+    }
+    for count in range(8):
+        for rests in itertools.combinations_with_replacement(sorted(lengths), count):
+            if sum(rests) % 8 == bits:
+                return [lengths[rest] for rest in rests]
     return None
 
 
-def _before(jpeg: Baseline, steps: list[int], symbol: int | None) -> _Bits:
-    """Return an MCU for each of *steps*, by which the mean of luma goes up."""
-    bits = _Bits()
-    for number, up in enumerate(steps):
-        for each in jpeg.components:
-            luma = each is jpeg.components[0]
-            _add_blocks(bits, each, up if luma else 0, symbol if luma and not number else None)
-    return bits
+def _repeated(code: Code, times: int) -> Code:
+    """Return *code* so many times, one after the other."""
+    ones = ((1 << code.bits * times) - 1) // ((1 << code.bits) - 1)
+    return Code(code.value * ones, code.bits * times)
 
 
 def lowest_start(luma: Component) -> int:
-    """Return the mean from which no sample is too low, should the first half end at the highest.
+    """Return the mean from which no sample is too low, however high the section before ends.
 
     It is a little more: paper should not be as gray as what has no data at all.
     """

@@ -7,7 +7,7 @@ are blocked for the whole process, whatever a file's content says.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,8 +23,9 @@ from iiifserver.image.plan import Box
 from iiifserver.sources import Place, identity_of
 
 from .colour import embedded, from_ycbcr, has_srgb, with_profile
-from .halves import SCALE, read_by_two
+from .dividing import SCALE, read_in_sections
 from .mosaic import read_tiles
+from .sections import Begun, Section, begun, packed, unpacked
 from .stream import streamed
 
 pyvips.cache_set_max(0)
@@ -68,6 +69,14 @@ def read_level(path: Path, header: Header, number: int, box: Box, *, reduced: bo
             pixels = read_tiles(path, header, number, box, reduced=reduced)
             if pixels is not None:
                 return from_samples(pixels)
+    return _loaded(path, header, level, box)
+
+
+def _loaded(path: Path, header: Header, level: Level, box: Box, later: Begun | None = None) -> Any:
+    """Return *box* of a level by the loader of libvips; of a JPEG that is *begun* later, of that.
+
+    Nothing is decoded yet.
+    """
     options: dict[str, Any] = {"access": "random" if level.tile_width else "sequential"}
     if header.format == "jpeg":
         options["shrink"] = level.scale
@@ -77,7 +86,11 @@ def read_level(path: Path, header: Header, number: int, box: Box, *, reduced: bo
             options["subifd"] = level.subifd
     operation, _ = _LOADERS[header.format]
     load: Callable[..., Any] = getattr(pyvips.Image, operation)
-    file = streamed(path) if header.format == "jpeg" else str(path)
+    file: Any = str(path)
+    if header.format == "jpeg":
+        file = streamed(path, later.before, later.start) if later else streamed(path)
+    if later:
+        box = box._replace(y=box.y - later.top // level.scale)
     image = load(file, fail_on="error", **options)
     if image.width < box.x + box.width or image.height < box.y + box.height:
         raise BrokenSource(f"{path.name} is smaller than its header says", parameter="identifier")
@@ -91,44 +104,71 @@ def read_level(path: Path, header: Header, number: int, box: Box, *, reduced: bo
 
 
 def read_eighth(path: Path, header: Header) -> bytes:
-    """Return the samples of a JPEG at an eighth, as `reader_of` finds them."""
+    """Return the samples of a JPEG at an eighth and its sections, as `reader_of` finds them."""
     number, level = _eighth(header)
-    samples = read_by_two(path, level.width, level.height)
-    if samples is None:
+    eighth = read_in_sections(path, level.width, level.height)
+    if eighth is None:
         whole = read_level(path, header, number, Box(0, 0, level.width, level.height))
-        samples = whole.numpy()
-    return samples.tobytes()
+        return bytes(whole.write_to_memory())
+    return b"".join((np.ascontiguousarray(eighth.samples).data, packed(eighth.sections)))
 
 
 def reader_of(eighth: str) -> ReadLevel:
-    """Return what reads a JPEG at an eighth out of the entry *eighth*; the scan if that is gone."""
+    """Return what reads a JPEG with the entry *eighth*: its samples, or where sections begin.
+
+    Where that is gone it reads the scan alone.
+    """
 
     def read(path: Path, header: Header, number: int, box: Box, *, reduced: bool = False) -> Any:
-        found, level = _eighth(header)
-        row_bytes = level.width * header.bands
-        rows = _rows(eighth, level.height, row_bytes, box) if number == found else None
+        level, coarse = header.levels[number], _eighth(header)[1]
+        row_bytes = coarse.width * header.bands
+        size_bytes = coarse.height * row_bytes
+        if level.scale < SCALE:
+            later = _begun(path, _sections(eighth, size_bytes), box.y * level.scale)
+            if later:
+                return _loaded(path, header, level, box, later)
+        rows = _rows(eighth, size_bytes, row_bytes, box) if level == coarse else None
         if rows is None:
             return read_level(path, header, number, box, reduced=reduced)
         profile = None
         if header.profile:
             profile = embedded(read_level(path, header, number, Box(0, 0, 1, 1)))
-        samples = np.frombuffer(rows, np.uint8).reshape(box.height, level.width, header.bands)
+        samples = np.frombuffer(rows, np.uint8).reshape(box.height, coarse.width, header.bands)
         return from_samples(samples[:, box.x : box.x + box.width], profile)
 
     return read
 
 
-def _rows(path: str, height: int, row_bytes: int, box: Box) -> bytes | None:
-    """Return the rows of *box* in the entry *path* of *height* rows; None where that is gone."""
+def _rows(path: str, size_bytes: int, row_bytes: int, box: Box) -> bytes | None:
+    """Return the rows of *box* among the samples in the entry *path*; None where that is gone."""
     try:
         place = _checked(path, identity_of(Path(path).stat()))
-        if place is None or place.length != height * row_bytes:
+        if place is None or place.length < size_bytes:
             return None
         offset, length = place.offset + box.y * row_bytes, box.height * row_bytes
         rows = place._replace(offset=offset, length=length).read()
     except OSError:  # it was purged this moment
         return None
     return rows if len(rows) == length else None
+
+
+def _sections(path: str, size_bytes: int) -> tuple[Section, ...]:
+    """Return the sections behind the samples in the entry *path*; none where that is gone."""
+    try:
+        place = _checked(path, identity_of(Path(path).stat()))
+        if place is None or place.length < size_bytes:
+            return ()
+        offset, length = place.offset + size_bytes, place.length - size_bytes
+        return unpacked(place._replace(offset=offset, length=length).read())
+    except (OSError, ValueError):
+        return ()
+
+
+def _begun(path: Path, sections: Sequence[Section], top: int) -> Begun | None:
+    try:
+        return begun(path, sections, top)
+    except OSError:
+        return None  # whoever reads it from its beginning says why
 
 
 @functools.lru_cache(_MOST_CHECKED)
