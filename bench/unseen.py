@@ -26,6 +26,8 @@ OTHER = (2_000, 1_500)
 SMALLER = 4
 """A short run takes pictures of a fourth of the sides."""
 VIEWERS = 4
+SCREEN = 8
+"""Tiles of each level that a viewer asks for at first."""
 _PYRAMID_WITHIN_S = 60.0
 _LOOK_EVERY_S, _SETTLED_S = 0.05, 1.0
 
@@ -89,6 +91,9 @@ def large(scratch: Path, count: int, *, small: bool = False) -> Iterator[Figure]
     found = [_first(_copied(scan, scratch), name, scratch, (width, height)) for name in names]
     yield middle(f"JPEG of {what}: first tile", [f[0] for f in found], "ms", goal=700)
     yield middle(f"JPEG of {what}: stored tiles after", [f[2] for f in found], "s")
+    screens = [_screen(_copied(scan, scratch), name, scratch, (width, height)) for name in names]
+    about = f"JPEG of {what}: first screen of {screens[0][0]} pictures"
+    yield middle(about, [screen[1] for screen in screens], "ms")
     say(f"JPEG 2000s of {what}")
     scan = pictures.jp2(scratch / f"{width}x{height}.jp2", width, height, seed=52)
     names = [f"{number}.jp2" for number in range(count)]
@@ -120,6 +125,28 @@ def _first(
         cpu_ms = (spent.cpu_s - spent.background_s) * 1000  # its pyramid is begun meanwhile
         ready_s = _stored_after(server, middle_one, _tag(server, middle_one), started)
         return wall_ms, cpu_ms, ready_s, load.again(server, full, 1).cpu_us
+
+
+def _screen(scan: Path, name: str, scratch: Path, size: tuple[int, int]) -> tuple[int, float]:
+    """Return how many pictures a viewer asks for at first, and the ms until all of them are there.
+
+    The overview, and when that is there the middle of each level, finer and finer.
+    """
+    levels: dict[int, list[str]] = {}
+    for factor, _, path in asking.tiles_of(*size):
+        levels.setdefault(factor, []).append(f"{asking.PREFIX}/{name}/{path}/0/default.jpg")
+    (overview, *_), *finer = (levels[factor] for factor in sorted(levels, reverse=True))
+    starts = (max(len(level) - SCREEN, 0) // 2 for level in finer)
+    shown = [level[start : start + SCREEN] for level, start in zip(finer, starts, strict=True)]
+    paths = [path for level in shown for path in level]
+    with folder_server({name: scan}, scratch) as server:
+        started = time.monotonic()
+        server.get(f"{asking.PREFIX}/{name}/info.json")
+        _wait_ms(server, overview)
+        with ThreadPoolExecutor(VIEWERS) as pool:
+            for _ in pool.map(lambda path: _wait_ms(server, path), paths):
+                pass
+        return 1 + len(paths), (time.monotonic() - started) * 1000
 
 
 def _finest(name: str, size: tuple[int, int]) -> list[str]:

@@ -299,6 +299,12 @@ def length_of(path: str) -> int | None:
         return None
 
 
+def used_last(path: str) -> None:
+    """Have the entry at *path* go first when room is needed: nobody wants it any more."""
+    with contextlib.suppress(OSError):  # it has gone already
+        os.utime(path, (0, 0))
+
+
 def write(body: bytes, path: str | Path) -> Place:
     """Write an entry aside and then give it its name, where `Directory.path` said; return it.
 

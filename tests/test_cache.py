@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from iiifserver.cache import Directory, Held, Memory, Reader, length_of, write
+from iiifserver.cache import Directory, Held, Memory, Reader, length_of, used_last, write
 from iiifserver.sources import Place
 
 
@@ -317,6 +317,16 @@ def test_those_used_longest_ago_go_first(tmp_path: Path) -> None:
     assert directory.sweep().entries == 9
     gone = [n for n in range(11) if not kept(directory, f"image {n % 3}", f"key {n}")]
     assert gone == [1, 2]
+
+
+def test_what_nobody_wants_any_more_goes_before_all_others(tmp_path: Path) -> None:
+    directory = Directory(tmp_path, 1 << 30, 10)
+    for number in range(10):
+        keep(directory, "a", str(number), age_s=1000 * (20 - number))
+    for number in (9, 12):
+        used_last(directory.path("a", str(number)) or "")
+    assert directory.sweep().entries == 9
+    assert [n for n in range(10) if not kept(directory, "a", str(n))] == [9]
 
 
 def test_bytes_are_bounded_as_the_disk_gives_them(tmp_path: Path) -> None:

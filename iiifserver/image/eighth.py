@@ -1,10 +1,9 @@
 """A large JPEG at an eighth, with its sections: what answers until its pyramid is there.
 
-A viewer that opens a scan of hundreds of megapixels asks for an overview and several coarse tiles
-at one time. Each of them needs all of the scan to be decoded, which takes seconds, and never more
-of it than an eighth. So that is decoded once, by several cores, and kept among the made pictures.
-Known by then, and kept with it, is where sections of the scan begin: finer pictures are decoded
-from there, not from the beginning.
+A viewer that opens a scan asks for an overview and several coarse tiles at one time. Each of them
+needs all of the scan to be decoded, and never more of it than an eighth. So that is decoded once,
+by several cores, and kept among the made pictures. Known by then, and kept with it, is where
+sections of the scan begin: finer pictures are decoded from there, not from the beginning.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from pathlib import Path
 from iiifserver.cache import Directory, length_of
 from iiifserver.errors import Replaced
 from iiifserver.far import FarSource
-from iiifserver.sources import Place, identity_of
+from iiifserver.sources import Place, Source, identity_of
 
 from .cost import cost_ms, eighth_ms, of_eighth_ms
 from .geometry import crop_for
@@ -31,13 +30,19 @@ from .planned import Planned
 SCALE = 8
 _LEAST_SHARES = 4  # as many have to find room among the made pictures
 _AGAIN_S = 60.0
-_LEAST_PIXELS, _MOST_PIXELS = 100_000_000, 2_000_000_000
+_EDITION = 1  # raised when something else is kept
+_LEAST_PIXELS, _MOST_PIXELS = 12_000_000, 2_000_000_000
 
 
 def is_kept(header: Header) -> bool:
     """Return whether the scan is kept at an eighth."""
     kept = _LEAST_PIXELS <= header.width * header.height <= _MOST_PIXELS
     return header.format == "jpeg" and header.bands in (1, 3) and kept
+
+
+def place_of(source: Source, derived: Directory) -> str | None:
+    """Return where a scan is kept at an eighth, None where nothing is kept."""
+    return derived.path(source.identifier, f"{source.identity}-eighth-{_EDITION}")
 
 
 def is_of_eighth(header: Header, plan: Plan) -> bool:
@@ -161,4 +166,4 @@ class Eighths:
             return None
         if _size_bytes(header) > self._derived.most_bytes // _LEAST_SHARES:
             return None  # it would be swept away before it is of use
-        return self._derived.path(image.source.identifier, f"{image.tag}-eighth")
+        return place_of(image.source, self._derived)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import orjson
 
+from iiifserver.cache import used_last
 from iiifserver.errors import BrokenSource, RequestError
 from iiifserver.sources import identity_of
 
@@ -145,6 +146,8 @@ class BuildPyramid:
     keep: str | None = None
     fetch: Fetch | None = None
     """How the scan comes here first, where it is in a store."""
+    eighth: str | None = None
+    """Where it is kept at an eighth, if it is: that serves nobody any more."""
 
     @property
     def key(self) -> str:
@@ -203,6 +206,8 @@ class BuildPyramid:
         gone = self.kept.make_room(self.stem)
         if not self.kept.find(self.stem):
             raise BrokenSource("its pyramid is larger than folder_pyramids_mib allows")
+        if self.eighth:
+            used_last(self.eighth)
         took_s = time.monotonic() - started
         _log.info("%s: made in %.1f s; %d others made room", self._shown(), took_s, gone)
 

@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from iiifserver.cache import Memory
+from iiifserver.cache import Directory, Memory
 from iiifserver.config import Config
 from iiifserver.errors import Busy, NotFound, RequestError
 from iiifserver.far import FarSource
 from iiifserver.sources import Place, Source
 
 from .afar import Copies
+from .eighth import place_of
 from .form import Form, needs_pyramid, pyramid_name, tile_of
 from .headers import Header
 from .job import Renderer
@@ -58,6 +59,7 @@ class Masters:
         self._renderer = renderer
         self._clock = clock
         self._form = Form.of(config)
+        self._derived = Directory.of(config)
         self._keep_profiles = config.profile == "keep"
         most_bytes = config.folder_pyramids_mib << 20
         kept = Kept(config.data / FOLDER, most_bytes)
@@ -165,7 +167,8 @@ class Masters:
         if self._kept and ours and self._gets_pyramid(source, header):
             stem = self._stem(source)
             scan = (name, source.path, source.leaf, identity, header)
-            return BuildPyramid(*scan, stem, self._kept, self._form, fetch=fetch)
+            eighth = place_of(source, self._derived)
+            return BuildPyramid(*scan, stem, self._kept, self._form, fetch=fetch, eighth=eighth)
         if ours and header.width * header.height <= self._form.small_pixels:
             return None  # rendered as fast, and kept then
         if fetch and source.size_bytes > _LARGEST_FETCHED:

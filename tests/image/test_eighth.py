@@ -169,6 +169,15 @@ def test_what_is_purged_while_a_picture_is_made_of_it_is_read_of_the_scan(
     assert (shown == read_level(path, header, number, box).numpy()).all()
 
 
+def test_it_is_the_first_to_go_when_the_pyramid_is_there(served: Served) -> None:
+    served.answer(COARSE[0])
+    (kept,) = served.kept()
+    before = kept.stat().st_mtime
+    (job,) = {each.key: each for each in served.renderer.begun}.values()
+    job.run()
+    assert kept.stat().st_mtime < 1 < before
+
+
 def test_a_replaced_scan_is_decoded_again(served: Served) -> None:
     before = np.asarray(served.answer(COARSE[1]))
     served.save(Image.new("RGB", SIZE, (10, 200, 30)))
@@ -235,7 +244,7 @@ def test_what_is_read_is_a_level_of_the_file(tmp_path: Path) -> None:
 def test_only_large_jpegs_are_kept(tmp_path: Path) -> None:
     large, small, progressive = (tmp_path / name for name in ("p.jpg", "q.jpg", "r.png"))
     Image.new("L", (4_000, 26_000)).save(large)
-    Image.new("L", (4_000, 4_000)).save(small)
+    Image.new("L", (3_000, 3_900)).save(small)
     Image.new("L", (4_000, 26_000)).save(progressive)
     assert [is_kept(describe_page(path)) for path in (large, small, progressive)] == [
         True,
