@@ -120,7 +120,13 @@ class Config:
         20, "A web worker that gives no sign of life for so many seconds is replaced; 0: never",
         least=0,
     )  # fmt: skip
-    render_processes: int = setting(2, "Processes that decode and encode", least=1, most=64)
+    render_processes: int = setting(
+        0,
+        "Processes that decode and encode; 0: as many as there are cores, two at least, as far as "
+        "memory goes",
+        least=0,
+        most=64,
+    )
     render_queue: int = setting(64, "Pictures that may wait for a render process", least=1)
     render_timeout_s: int = setting(60, "Longest time for one picture, in seconds", least=1)
     render_memory_mib: int = setting(

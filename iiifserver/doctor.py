@@ -30,6 +30,7 @@ from .image.job import bytes_of
 from .image.jp2 import openjpeg_version
 from .image.request import ImageRequest
 from .image.service import Images
+from .machine import Machine
 from .sources import File, Folder, Listed, Sources
 from .stores import opened, shown
 
@@ -61,16 +62,13 @@ class Check:
     do: str = ""
 
 
-def examine(config: Config, workers: int, memory_bytes: int) -> Iterator[Check]:
-    """Yield what was found, one thing after the other; nothing that is asked raises.
-
-    *workers* would be started here, and *memory_bytes* are for all processes.
-    """
+def examine(config: Config, machine: Machine) -> Iterator[Check]:
+    """Yield what was found, one thing after the other; nothing that is asked raises."""
     looks: dict[str, Callable[[Config], Iterator[Check]]] = {
         "program": _program,
         "libraries": _libraries,
         "settings": _settings,
-        "memory": partial(_memory, workers, memory_bytes),
+        "memory": partial(_memory, machine),
         "open files": _files,
         "clock": _clock,
         "temporary folder": _temporary,
@@ -125,8 +123,9 @@ def _settings(config: Config) -> Iterator[Check]:
         )  # fmt: skip
 
 
-def _memory(workers: int, memory_bytes: int, config: Config) -> Iterator[Check]:
-    renders = config.render_processes + 1 + (config.render_processes == 1)
+def _memory(machine: Machine, config: Config) -> Iterator[Check]:
+    workers, memory_bytes, renders = machine.workers, machine.memory_bytes, machine.renders(config)
+    renders += 1 + (renders == 1)
     most = (workers * _WORKER_MIB + renders * config.render_memory_mib) << 20
     said = f"{workers} workers and {renders} render processes take {most >> 20:,} MiB at most"
     said += f", of {memory_bytes >> 20:,} MiB"

@@ -153,11 +153,11 @@ def doctor(
     Ends with 1 if something is so that a server cannot run well.
     """
     from .doctor import Check, examine
-    from .server import machine
+    from .machine import Machine
 
     found = []
     try:
-        checks = examine(serving(folder, config_file, data=data), *machine())
+        checks = examine(serving(folder, config_file, data=data), Machine.here())
     except ConfigurationError as error:
         checks = iter([Check("settings", "fail", str(error), "mend what is named")])
     for check in checks:

@@ -26,6 +26,7 @@ from .crew import Crew
 from .errors import ConfigurationError, IiifServerError
 from .image import broker
 from .logs import Outlet, log_to_server
+from .machine import Machine
 
 T = TypeVar("T")
 
@@ -40,12 +41,9 @@ _MOST_CONNECTIONS = 8_192  # of a worker; one that is idle takes about 20 kB
 _OTHER_FILES = 2_048  # pictures that stand ready, scans, sockets of its own
 _BACKLOG = 1_024
 _WAITING_BYTES = 128 << 10  # that the system takes of an answer beyond what is on its way
-_MOST_WORKERS = 4
-_WORKER_BYTES = 512 << 20  # of a machine's memory for each, its share of rendering included
 _FINISH_S = 30  # for requests in flight
 _SEND_S = 5  # of these, to send the last answers
 _LOOK_EVERY_S = 1.0
-_LIMITS = Path("/sys/fs/cgroup")
 
 
 def user_folder(name: str) -> Path:
@@ -108,7 +106,7 @@ def run(
     SIGHUP replaces the web workers one after the other, under the settings that *reread* returns.
     """
     log_to_server()
-    count = workers or sensible_workers(_cores(), _memory_bytes())
+    count = workers or Machine.here().workers
     sockets = listening(host, settle(host, port), count)
     port = sockets[0].getsockname()[1]
     bounds = broker.Bounds.of(config)
@@ -196,28 +194,6 @@ def worker(listening: socket.socket, ready: Callable[[], None]) -> None:
     wire.run(listening, ready, _FINISH_S)
 
 
-def sensible_workers(cores: float, memory_bytes: int, limits: Path = _LIMITS) -> int:
-    """Return how many web workers suit a machine, or the container that *limits* tell of."""
-    quota = _words(limits / "cpu.max") or [
-        word for each in ("quota", "period") for word in _words(limits / f"cpu/cpu.cfs_{each}_us")
-    ]
-    if len(quota) == 2 and all(word.isdigit() for word in quota):
-        cores = min(cores, int(quota[0]) / int(quota[1]))
-    memory_bytes = _allowed_bytes(memory_bytes, limits)
-    return max(1, min(int(cores), _MOST_WORKERS, memory_bytes // _WORKER_BYTES))
-
-
-def machine() -> tuple[int, int]:
-    """Return how many web workers would be started here, and the bytes of memory for all."""
-    memory_bytes = _memory_bytes()
-    return sensible_workers(_cores(), memory_bytes), _allowed_bytes(memory_bytes, _LIMITS)
-
-
-def _allowed_bytes(memory_bytes: int, limits: Path) -> int:
-    most = _words(limits / "memory.max") or _words(limits / "memory/memory.limit_in_bytes")
-    return min([memory_bytes, *(int(word) for word in most if word.isdigit())])
-
-
 def _most_connections() -> int:
     """Return how many connections a worker may hold, after asking for as many files as allowed."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -266,22 +242,3 @@ def _drain(environment: dict[str, str]) -> None:
     if client:
         client.drain(_FINISH_S - _SEND_S)
         client.close()
-
-
-def _cores() -> int:
-    """Return the cores that this process may use."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _memory_bytes() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _words(path: Path) -> list[str]:
-    """Return what the kernel says of a container, nothing where it says nothing."""
-    try:
-        return path.read_text(encoding="ascii").split()
-    except OSError:
-        return []

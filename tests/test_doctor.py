@@ -20,12 +20,13 @@ from iiifserver.config import Config
 from iiifserver.doctor import Check, examine
 from iiifserver.image import lossless
 from iiifserver.image.jp2 import openjpeg_version
+from iiifserver.machine import Machine
 
 GIB = 1 << 30
 
 
 def checks(config: Config, memory_bytes: int = 64 * GIB) -> dict[str, Check]:
-    found = list(examine(config, 2, memory_bytes))
+    found = list(examine(config, Machine(2, memory_bytes)))
     assert max(Counter(each.name for each in found).values()) == 1
     return {each.name: each for each in found}
 

@@ -15,7 +15,7 @@ import iiifserver
 
 PACKAGE = Path(iiifserver.__file__).parent
 LAYERS = {
-    0: ["errors", "homes", "config", "values", "metrics", "logs"],
+    0: ["errors", "homes", "config", "machine", "values", "metrics", "logs"],
     1: [
         "urls",
         "records",

@@ -23,7 +23,7 @@ from PIL import Image
 
 from iiifserver.config import Config
 from iiifserver.errors import ConfigurationError
-from iiifserver.server import address, listening, sensible_workers, settle
+from iiifserver.server import address, listening, settle
 
 
 @pytest.mark.parametrize(
@@ -465,27 +465,3 @@ def test_a_worker_that_cannot_start_says_why(scans: Path, tmp_path: Path) -> Non
     assert done.returncode == 2
     assert done.stderr.startswith("iiifserver: a worker cannot start: nothing is published")
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("files", "memory_mib", "expected"),
-    [
-        ({}, 64_000, 4),
-        ({"cpu.max": "150000 100000"}, 64_000, 1),
-        ({"cpu.max": "max 100000"}, 64_000, 4),
-        ({"cpu/cpu.cfs_quota_us": "200000", "cpu/cpu.cfs_period_us": "100000"}, 64_000, 2),
-        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 64_000, 4),
-        ({"memory.max": str(1100 << 20)}, 64_000, 2),
-        ({"memory.max": "max"}, 64_000, 4),
-        ({"memory/memory.limit_in_bytes": str(1 << 62)}, 1_700, 3),
-        ({"memory.max": str(64 << 20)}, 64_000, 1),
-    ],
-)
-def test_workers_suit_the_container(
-    tmp_path: Path, files: dict[str, str], memory_mib: int, expected: int
-) -> None:
-    for name, text in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(f"{text}\n")
-    assert sensible_workers(8, memory_mib << 20, tmp_path) == expected

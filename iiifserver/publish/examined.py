@@ -29,6 +29,7 @@ from iiifserver.image.broker import Bounds
 from iiifserver.image.broker.pool import Pool
 from iiifserver.image.examine import Examination, Examinations, Facts, all_facts, facts_of
 from iiifserver.image.job import Job, bytes_of
+from iiifserver.machine import Machine
 from iiifserver.publish import jobs
 from iiifserver.publish.folders import Found, ScanFile
 from iiifserver.publish.progress import Progress
@@ -127,7 +128,7 @@ def _found_out(
     if not scans:
         return
     batches = list(_batches(scans, decode=decode))
-    processes = min(_cores(), len(batches))
+    processes = min(max(int(Machine.here().cores), 1), len(batches))
     pool = workers(Bounds(processes, 1, _TIMEOUT_S, config.render_memory_mib << 20))
 
     def look(batch: Sequence[ScanFile]) -> list[Facts]:
@@ -227,11 +228,6 @@ def _batches(scans: Sequence[ScanFile], *, decode: bool) -> Iterator[list[ScanFi
         batch.append(scan)
         held_bytes += read_bytes
     yield batch
-
-
-def _cores() -> int:
-    """Return the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 # -- what is remembered

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from iiifserver.cache import Directory
 from iiifserver.config import Config
+from iiifserver.machine import Machine
 
 from .lanes import Lane
 
@@ -52,7 +53,7 @@ class Bounds:
     def of(cls, config: Config) -> Bounds:
         """Return the bounds that *config* sets."""
         return cls(
-            config.render_processes,
+            Machine.here().renders(config),
             config.render_queue,
             config.render_timeout_s,
             config.render_memory_mib << 20,

@@ -359,8 +359,9 @@ class Desk:
         derived = self._bounds.derived
         if derived is None or not derived.on or self._draining:
             return
-        ask, job = ask_for("begin", Sweep(derived), 0)
-        if ask.key not in self._flights:
+        sweep = Sweep(derived)
+        if sweep.key not in self._flights:
+            ask, job = ask_for("begin", sweep, 0)
             limit_s = _BACKGROUND_TIMEOUTS * self._bounds.timeout_s
             flight = self._board(ask, job, "whole", limit_s, first=True)
             flight.waiters.append(Waiter(flight, self._swept))
