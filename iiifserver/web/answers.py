@@ -320,8 +320,9 @@ class Answers:
 
     def _found(self, prepared: Prepared, query: str, body: Ready | bytes) -> Answer:
         """Return the answer with *body*."""
-        pieces, ready = ((), body) if isinstance(body, Ready) else ((body,), None)
-        length, whole = ready.size_bytes if ready else sum(map(len, pieces)), prepared.whole
+        pieces: tuple[bytes, ...] = () if isinstance(body, Ready) else (body,)
+        ready = body if isinstance(body, Ready) else None
+        length, whole = ready.size_bytes if ready else len(pieces[0]), prepared.whole
         if query or whole[0] != length:
             whole = (length, self._whole(prepared, query, length))
             if not query:  # which may ask for another name

@@ -7,6 +7,7 @@ methods than GET, and all other addresses are Flask's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -34,6 +35,10 @@ _MOST_PREPARED = 4_096  # pictures that stood ready when they were asked for, ab
 _MOST_REMEMBERED = 16_384  # paths, about 70 bytes each
 _VERSIONS: dict[str, Version] = {"3/": 3, "2/": 2}
 _INFO = f"/{INFO}"
+# a tile as viewers of version 3 ask for it: the identifier, the numbers of region and size
+_TILE = re.compile(
+    rf"{_API}3/(.+)/([0-9]+),([0-9]+),([0-9]+),([0-9]+)/([0-9]+),([0-9]+)/0/default\.jpg"
+)
 _CELLS = {
     (status, kind == "picture"): request_cell(kind, "tiles", status)
     for status in (200, 304)
@@ -138,17 +143,18 @@ class Door:
         self, environ: Mapping[str, Any], urls: Urls
     ) -> tuple[bool, Answer | Making | None]:
         """Return whether a picture was asked, and the answer; what is prepared for it is kept."""
-        asked = _asked(self._path(environ))
-        if asked is None:
-            return False, None
-        version, identifier, segments = asked
+        path = self._path(environ)
         try:
-            if segments is None:
-                answers = self._answers.information_at_once
-                return False, answers(environ, version, identifier, urls)
-            numbers = _tile(segments) if version == 3 else None
-            prepared = numbers and self._answers.tile(identifier, numbers, urls)
+            tile = _TILE.fullmatch(path)
+            prepared = tile and self._answers.tile(tile[1], tile.groups()[1:], urls)
             if not prepared:
+                asked = _asked(path)
+                if asked is None:
+                    return False, None
+                version, identifier, segments = asked
+                if segments is None:
+                    answers = self._answers.information_at_once
+                    return False, answers(environ, version, identifier, urls)
                 picture = ImageRequest.parse(version, *segments)
                 prepared = self._answers.prepared(version, identifier, picture, urls)
         except RequestError:
@@ -222,16 +228,6 @@ def _asked(path: str) -> _Asked | None:
         return _Asked(version, path.removesuffix(_INFO), None)
     parts = split_image_path(path)
     return _Asked(version, *parts) if parts else None
-
-
-def _tile(segments: Segments) -> list[str] | None:
-    """Return the numbers of region and size, as viewers write them who ask for a tile."""
-    region, size, rotation, quality_format = segments
-    if rotation != "0" or quality_format != "default.jpg":
-        return None
-    if region.count(",") != 3 or size.count(",") != 1:
-        return None
-    return [*region.split(","), *size.split(",")]
 
 
 def _problem(error: Exception) -> Response:
