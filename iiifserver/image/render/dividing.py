@@ -34,8 +34,8 @@ _EOI = b"\xff\xd9"
 _SECTION_BYTES = 1 << 20
 _MOST_SECTIONS = 64
 _MOST_THREADS = 4
-_LOOKED_AT_BYTES = 4 << 10
-_PLACES = 4  # that are looked at, each twice as long as the one before
+_LOOKED_AT_BYTES = 2 << 10
+_PLACES = 3  # that are looked at, each four times as long as the one before
 _BEFORE = 64  # MCUs before a section: enough to come to any mean
 _MORE_ROWS = 1.25  # than the section before had
 _GRAY = 128
@@ -160,7 +160,7 @@ class _Decoder:
 
     def _entry(self, finder: Finder, at: int) -> Entry | None:
         for times in range(_PLACES):
-            length = _LOOKED_AT_BYTES << times
+            length = _LOOKED_AT_BYTES << 2 * times
             found = finder.find(os.pread(self._file, length, at), at)
             if found:
                 can_be_begun = prelude(self._jpeg, 0, found.bit, self._dark, _BEFORE)
@@ -316,24 +316,15 @@ def _ending(samples: Samples, jpeg: Baseline, ending: Mark) -> _Found | None:
 
 def _mean(shown: Samples, component: Component, steps: tuple[int, ...]) -> int | None:
     """Return the mean before *steps*, after which a decoder shows *shown*."""
-    levels: list[int] = shown.tolist()
-    seen = ((step, level) for step, level in zip(steps, levels, strict=True))
-    first, near = next((each for each in seen if 0 < each[1] < _HIGHEST), (0, 0))
-    near = (near - _GRAY) * SCALE // component.coarser - first
+    whole = np.flatnonzero((shown > 0) & (shown < _HIGHEST))
+    first = int(whole[0]) if len(whole) else 0
+    near = (int(shown[first]) - _GRAY) * SCALE // component.coarser - steps[first]
     beside = SCALE // component.coarser + 2
-    fitting = [
-        mean
-        for mean in range(near - beside, near + beside + 1)
-        if all(
-            min(max(_shown_level(mean + step, component), 0), _HIGHEST) == level
-            for step, level in zip(steps, levels, strict=True)
-        )
-    ]
-    return fitting[0] if len(fitting) == 1 else None
-
-
-def _shown_level(mean: int, component: Component) -> int:
-    return _GRAY + (mean * component.coarser + SCALE // 2 >> 3)
+    means = np.arange(near - beside, near + beside + 1)
+    coded = (means[:, None] + np.asarray(steps)) * component.coarser
+    levels = (_GRAY + (coded + SCALE // 2 >> 3)).clip(0, _HIGHEST)
+    fitting = means[(levels == shown).all(axis=1)]
+    return int(fitting[0]) if len(fitting) == 1 else None
 
 
 def _last(samples: Samples, jpeg: Baseline, count: int) -> _Found | None:
