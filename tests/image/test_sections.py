@@ -163,6 +163,18 @@ def test_a_section_whose_samples_would_be_cut_off_is_decoded_from_its_own_means(
     assert any(means is not None for means in decoded)
 
 
+def test_a_section_is_not_decoded_from_means_that_its_codes_do_not_lead_to(tmp_path: Path) -> None:
+    """It would be said to have MCUs before it that were not written."""
+    path = saved(tmp_path / "p.jpg", page())
+    with path.open("rb") as file:
+        jpeg = baseline(file.read(HEAD_BYTES))
+        assert jpeg is not None
+        decoder = dividing._Decoder(file.fileno(), jpeg)
+        _, (entry, end), *_ = decoder.ends()
+        with pytest.raises(ValueError, match="lead to no such means"):
+            decoder.shown(entry, end, (1_000_000, 0, 0))
+
+
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.9])
 def test_a_file_that_ends_early_is_left_to_one_decoder(tmp_path: Path, share: float) -> None:
     path = saved(tmp_path / "p.jpg", page())

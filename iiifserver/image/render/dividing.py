@@ -185,7 +185,10 @@ class _Decoder:
         last, start = divided(self._file, entry)
         if entry.byte > jpeg.start:
             mcus, begins = _BEFORE, means or self._dark
-            before = prelude(jpeg, last, entry.bit, begins, mcus) or b""
+            written = prelude(jpeg, last, entry.bit, begins, mcus)
+            if written is None:
+                raise ValueError("so few MCUs lead to no such means")
+            before = written
         body, after = self._body(start, end)
         most = min(jpeg.rows + self._rows_around, jpeg.most_rows)
         rows = min(self._rows, most)
