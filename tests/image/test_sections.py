@@ -195,6 +195,55 @@ def test_a_file_that_lacks_its_last_bytes_is_left_to_one_decoder_which_refuses_i
         by_one(path)
 
 
+def test_quantizers_of_16_bits_are_left_to_one_decoder(tmp_path: Path) -> None:
+    head = saved(tmp_path / "p.jpg", page()).read_bytes()[:HEAD_BYTES]
+    assert baseline(head) is not None
+    start = head.index(b"\xff\xdb")
+    for table in (b"\x10" + bytes(range(1, 65)) * 2, bytes(65) + b"\x11" + bytes(128)):
+        segment = b"\xff\xdb" + (len(table) + 2).to_bytes(2, "big") + table
+        assert baseline(head[:start] + segment + head[start:]) is None
+
+
+def test_a_jfif_segment_that_is_too_short_names_no_colours(tmp_path: Path) -> None:
+    head = saved(tmp_path / "p.jpg", page()).read_bytes()[:HEAD_BYTES]
+    rgb = b"\xff\xee\x00\x0eAdobe" + bytes(7)
+    end = 4 + int.from_bytes(head[4:6], "big")
+    assert baseline(head[:end] + rgb + head[end:]) is not None
+    short = b"\xff\xe0\x00\x07JFIF\0"
+    assert baseline(head[:2] + short + rgb + head[end:]) is None
+
+
+def test_where_no_pipe_can_be_had_nothing_is_left_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path / "p.jpg", page())
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise OSError(24, "Too many open files")
+
+    def refuse_thread(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    before = sum(1 for _ in Path("/dev/fd").iterdir())
+    with monkeypatch.context() as patched:
+        patched.setattr(stream.os, "pipe", refuse)
+        with pytest.raises(pyvips.Error, match="pipe"):
+            stream.streamed(path)
+    with monkeypatch.context() as patched:
+        patched.setattr(stream.threading.Thread, "start", refuse_thread)
+        with pytest.raises(pyvips.Error, match="thread"):
+            stream.streamed(path)
+    assert sum(1 for _ in Path("/dev/fd").iterdir()) == before
+
+
+def test_a_file_that_is_mostly_something_else_is_not_divided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path / "p.jpg", page())
+    monkeypatch.setattr(dividing, "_MOST_SECTION_BYTES", 10_000)
+    assert in_sections(path) is None
+
+
 def test_what_follows_the_end_of_the_image_changes_nothing(tmp_path: Path) -> None:
     path = saved(tmp_path / "p.jpg", page())
     found = in_sections(path)
@@ -236,7 +285,7 @@ def test_decoders_that_begin_anywhere_agree_where_an_mcu_begins(tmp_path: Path) 
     assert {each for each in found if each} <= true
 
 
-def test_noise_has_no_place_where_decoders_agree(tmp_path: Path) -> None:
+def test_in_noise_no_place_is_found_outside_of_it(tmp_path: Path) -> None:
     head = saved(tmp_path / "p.jpg", page()).read_bytes()[:HEAD_BYTES]
     jpeg = baseline(head)
     assert jpeg is not None

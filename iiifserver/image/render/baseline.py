@@ -22,6 +22,8 @@ END_OF_BLOCK = 0x00
 BLOCK = 64
 """Coefficients of a block."""
 _MOST_SIDE = 65_500
+_MOST_TABLES = 3
+_JFIF_BYTES = 14  # what is shorter is none to libjpeg
 
 
 class Code(NamedTuple):
@@ -195,7 +197,8 @@ def _ycbcr(head: bytes, found: dict[int, Segment], parts: list[bytes]) -> bool:
     """Return whether the components are gray, or luma and chroma, by the rules of libjpeg."""
     if len(parts) == 1:
         return True
-    if _JFIF in found and _body(head, found[_JFIF]).startswith(b"JFIF\0"):
+    jfif = _body(head, found[_JFIF]) if _JFIF in found else b""
+    if jfif.startswith(b"JFIF\0") and len(jfif) >= _JFIF_BYTES:
         return True
     if _ADOBE in found:
         adobe = _body(head, found[_ADOBE])
@@ -224,7 +227,13 @@ def _codes(tables: bytes) -> dict[int, dict[int, Code]]:
 
 
 def _quantizers(tables: bytes) -> dict[int, bytes]:
-    """Return the tables in the body of a DQT segment, by number; those of 16 bits are not read."""
+    """Return the tables in the body of a DQT segment, by number.
+
+    Raises:
+        ValueError: one is of 16 bits.
+    """
+    if any(tables[at] > _MOST_TABLES for at in range(0, len(tables), 1 + BLOCK)):
+        raise ValueError("quantizers of 16 bits")
     return {tables[at]: tables[at + 1 : at + 1 + BLOCK] for at in range(0, len(tables), 1 + BLOCK)}
 
 

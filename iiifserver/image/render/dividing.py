@@ -9,6 +9,7 @@ docs/decisions/0019-the-middle-of-a-jpeg.md
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,7 @@ SCALE = 8
 _EOI = b"\xff\xd9"
 _SECTION_BYTES = 1 << 20
 _MOST_SECTIONS = 64
+_MOST_SECTION_BYTES = 64 << 20  # what is larger is no picture of those that are divided
 _MOST_THREADS = 4
 _LOOKED_AT_BYTES = 2 << 10
 _PLACES = 3  # that are looked at, each four times as long as the one before
@@ -89,8 +91,7 @@ class _Found(NamedTuple):
 
 
 def _read(path: Path, width: int, height: int) -> Eighth | None:
-    threads = min(os.cpu_count() or 1, _MOST_THREADS)
-    with path.open("rb", buffering=0) as file, ThreadPoolExecutor(threads) as pool:
+    with path.open("rb", buffering=0) as file, _threads() as pool:
         number = file.fileno()
         jpeg = baseline(os.pread(number, HEAD_BYTES, 0))
         if jpeg is None:
@@ -102,7 +103,6 @@ def _read(path: Path, width: int, height: int) -> Eighth | None:
             (*ends, None if alone else pool.submit(decoder.shown, *ends)) for ends in decoder.ends()
         )
         if len(coming) < 2 or not decoder.ends_at(coming[-1][0]):
-            pool.shutdown(cancel_futures=True)
             return None
         section, sections = Section(Entry(jpeg.start, 0), 0, (0,) * len(jpeg.components)), []
         while coming:  # what has been laid down is held no longer
@@ -115,11 +115,20 @@ def _read(path: Path, width: int, height: int) -> Eighth | None:
                 shown = decoder.shown(entry, end, section.means)
                 found = decoder.found(section, end, shown)
             if found is None:
-                pool.shutdown(cancel_futures=True)
                 return None
             picture.lay_down(section, shown, found)
             section = _after(section, shown, found)
     return Eighth(picture.samples()[:height, :width], tuple(sections[1:]))
+
+
+@contextlib.contextmanager
+def _threads() -> Iterator[ThreadPoolExecutor]:
+    """Have threads for the length of a `with`; what they have not begun by its end is left."""
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_THREADS)) as pool:
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _after(section: Section, shown: _Decoded, found: _Found) -> Section:
@@ -148,7 +157,8 @@ class _Decoder:
         """Yield where each section begins and where it ends, None for the last one; or nothing."""
         jpeg, finder = self._jpeg, Finder(self._jpeg)
         entry = Entry(jpeg.start, 0)
-        if self._count < 2:
+        length = (self._size_bytes - jpeg.start) // self._count
+        if self._count < 2 or length > _MOST_SECTION_BYTES:
             return
         for number in range(1, self._count):
             at = jpeg.start + (self._size_bytes - jpeg.start) * number // self._count

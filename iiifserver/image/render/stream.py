@@ -33,12 +33,22 @@ def streamed(path: Path, before: bytes = b"", start: int = 0) -> Any:
         file.seek(start)
     except OSError as error:
         raise pyvips.Error("unable to open for read", f"{path}: {error.strerror}") from error
-    reads, writes = os.pipe()
+    try:
+        reads, writes = os.pipe()
+    except OSError as error:
+        file.close()
+        raise pyvips.Error("unable to open a pipe", str(error.strerror)) from error
     if sys.platform == "linux":
         with contextlib.suppress(OSError):  # a user may have too much in pipes already
             fcntl.fcntl(writes, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
             os.set_blocking(writes, False)
-    threading.Thread(target=_feed, args=(before, file, writes), daemon=True).start()
+    try:
+        threading.Thread(target=_feed, args=(before, file, writes), daemon=True).start()
+    except RuntimeError as error:
+        for each in (reads, writes):
+            os.close(each)
+        file.close()
+        raise pyvips.Error("unable to start a thread", str(error)) from error
     try:
         return pyvips.Source.new_from_descriptor(reads)
     finally:
