@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _LONGEST_KEPT = 2048  # side of the levels of which small pictures are made
 _LARGER = 1.25  # how much larger a level is at least than what is made of it
 _BLOCK = 16  # what JPEG codes together, chroma subsampled
-_MOST_WAITING = 16
+_MOST_WAITING = 8
 _MODES = {1: "L", 3: "RGB", 4: "RGBX"}  # by the bytes of a pixel
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
     Numbers = NDArray[np.uint8 | np.uint32]
 
-_AHEAD_BYTES = 16 << 20
+_AHEAD_BYTES = 8 << 20
 _MOST_BANDS = 3
 _COLOURS = {1: "gray", 3: "rgb"}
 # a pixel of four bytes is moved as one number, which takes half of the time
