@@ -81,7 +81,6 @@ def measure(published: Published, scratch: Path, extent: Extent) -> list[Figure]
     """Return every figure that has a peer."""
     mix = asking.mix(published.scans)
     say(f"{len(mix)} tiles of {len(published.scans)} scans, as files for nginx")
-    shutil.rmtree(scratch / "files", ignore_errors=True)
     with fresh_server(published) as server:
         files = exhibition.as_files(server, mix, scratch / "files")
     starts: dict[str, Callable[[], AbstractContextManager[Server]]] = {

@@ -15,10 +15,11 @@ from iiifserver.config import Config
 from iiifserver.errors import Busy
 from iiifserver.image import lossless
 from iiifserver.image.job import Encoding, Picture
-from iiifserver.image.lossless import found, here, transformed
+from iiifserver.image.lossless import found, here, joined, planes, transformed
 from iiifserver.image.open import describe
 from iiifserver.image.plan import Box, Plan
 from iiifserver.image.render import render
+from iiifserver.image.render.tile import from_stored
 from iiifserver.image.request import ImageRequest, Quality, Rotation
 from iiifserver.image.service import Images
 from iiifserver.sources import Folder, Place
@@ -180,6 +181,76 @@ def test_noise_within_a_tile_harms_nobody() -> None:
         assert made is None or made[:2] == b"\xff\xd8"
 
 
+# -- where a part of a block comes to the other side
+
+
+@needs_library
+@pytest.mark.parametrize("size", [(45, 64), (64, 45), (45, 45), (46, 39), (1, 1), (17, 2)], ids=str)
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+def test_what_a_tile_stores_is_joined_to_the_same_again(
+    size: tuple[int, int], subsampling: str
+) -> None:
+    upright = jpeg(*size, quality=95, subsampling=subsampling)
+    stored = planes(upright, size)
+    assert stored is not None
+    made = joined(stored, 95)
+    assert made is not None
+    assert apart(opened(made), opened(upright)).max() <= 4
+    assert made == joined(stored, 95)
+
+
+@needs_library
+@pytest.mark.parametrize("options", [{"mode": "L"}, {"keep_rgb": True}], ids=str)
+def test_other_colours_have_no_luma_and_chroma(options: dict[str, Any]) -> None:
+    assert planes(jpeg(**options), (SIDE, SIDE)) is None
+
+
+@needs_library
+def test_what_is_damaged_or_of_another_size_has_no_planes() -> None:
+    for damaged in (b"", b"no picture", jpeg()[:200], jpeg()[:-200]):
+        assert planes(damaged, (SIDE, SIDE)) is None
+    assert planes(jpeg(), (SIDE, SIDE - 1)) is None
+    assert planes(jpeg(), (65_500, 65_500)) is None
+
+
+def coloured(width: int, height: int) -> Image.Image:
+    """Return stripes of colours of one luma, so that chroma at a wrong place is seen."""
+    y, x = np.mgrid[:height, :width]
+    bands = [np.full((height, width), 128), 128 + 60 * np.sin(x / 9), 128 + 60 * np.sin(y / 9)]
+    return Image.fromarray(np.stack(bands, -1).astype(np.uint8), "YCbCr")
+
+
+@needs_library
+@pytest.mark.parametrize("size", [(61, 64), (64, 61), (61, 59), (60, 62), (23, 21)], ids=str)
+@pytest.mark.parametrize("stored", ["4:4:4", "4:2:2", "4:4:0", "4:2:0"])
+@pytest.mark.parametrize(("mirror", "quarters"), TURNED)
+def test_an_edge_tile_shows_what_the_upright_one_does(
+    mirror: bool, quarters: int, stored: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    if (mirror, quarters) == (False, 0):
+        return  # it is sent as it is
+    upright = stored_as(stored, coloured(*size))
+    rotation = Rotation(90 * quarters, mirror)
+    job = picture(tmp_path, data=upright, size=size, rotation=rotation, jpeg_quality=97)
+    assert job.stored is not None
+    made = from_stored(job, job.stored)
+    assert made is not None
+    differ = apart(opened(made), turned(opened(upright), mirror, quarters))
+    assert differ.mean() < 1.2  # chroma that is off by a column is off by 3
+    assert made == from_stored(job, job.stored)
+
+
+def stored_as(subsampling: str, image: Image.Image) -> bytes:
+    """Return *image* as a JPEG; 4:4:0 is 4:2:2 turned by a quarter."""
+    made = io.BytesIO()
+    upright = subsampling != "4:4:0"
+    shown = image if upright else image.transpose(Image.Transpose.TRANSPOSE)
+    shown.save(made, "JPEG", quality=97, subsampling=subsampling if upright else "4:2:2")
+    if upright:
+        return made.getvalue()
+    return transformed(made.getvalue(), shown.size, 3, mirror=True, gray=False) or b""
+
+
 # -- in a server
 
 
@@ -188,10 +259,12 @@ def picture(folder: Path, **other: Any) -> Picture:
     path.write_bytes(other.pop("data", jpeg()))
     with path.open("rb") as file:
         header = describe(lambda offset, length: _read(file, offset, length), path.stat().st_size)
+    width, height = other.pop("size", (SIDE, SIDE))
+    encoding = Encoding(jpeg_quality=other.pop("jpeg_quality", 85))
     values = {"rotation": Rotation(90), "quality": "default", "format": "jpg"} | other
-    plan = Plan(Box(0, 0, SIDE, SIDE), SIDE, SIDE, canonical="", **values)
+    plan = Plan(Box(0, 0, width, height), width, height, canonical="", **values)
     place = Place(str(path), 0, path.stat().st_size)
-    return Picture("p", path, header, plan, Encoding(), stored=place, lossless=here())
+    return Picture("p", path, header, plan, encoding, stored=place, lossless=here())
 
 
 def _read(file: Any, offset: int, length: int) -> bytes:
