@@ -222,41 +222,53 @@ class Reader:
     def __init__(self, directory: Directory, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory = directory
         self._clock = clock
-        self._on = directory.on
         self._checked: dict[tuple[str, str], tuple[Ready, tuple[int, ...]]] = {}
         self._until = 0.0
         self.recent: dict[object, Any] = {}
         """Whatever holds entries that are open now, and were at hand: let go with them."""
 
     def find(self, identifier: str, key: str, most_bytes: int) -> Ready | None:
-        """Return the bytes of *key*; None where they have to be made or waited for, or are more.
+        """Return the bytes of *key*; None where they have to be waited for, or are more.
 
         What has to be waited for, or is not as it was written, is for `Directory.get` to see.
+
+        Raises:
+            FileNotFoundError: there are none.
         """
         now, name = self._clock(), (identifier, key)
         if now >= self._until or len(self._checked) >= MOST_OPEN:
             self._checked, self._until = {}, now + _CHECKED_S
             self.recent.clear()
-        found = self._checked.get(name)
-        try:
-            if found is None and self._on:
-                path = self._directory._path(identifier, key)
-                found = self._checked[name] = self._check(path, most_bytes)
-            if found and _identity(os.fstat(found[0].file.number)) == found[1]:
-                ready = found[0]
-                if ready.length <= most_bytes and ready.at_hand():
-                    return ready
-        except OSError:
-            pass
-        if self._checked.pop(name, None):
-            self.recent.clear()  # or its file would stay open, and not be counted
-        return None
+        ready = self._known(name, most_bytes)
+        if ready is None:
+            path = self._directory.path(identifier, key)
+            if path is None:
+                raise FileNotFoundError(errno.ENOENT, "nothing is kept", key)
+            try:
+                ready, _ = self._checked[name] = self._check(path, most_bytes)
+            except OSError as error:
+                if error.errno == errno.ENOENT:
+                    raise
+        return ready
 
     def let_go(self) -> None:
         """Close the files that were opened some time ago, where nobody asks any more."""
         if (self._checked or self.recent) and self._clock() >= self._until:
             self._checked = {}
             self.recent.clear()
+
+    def _known(self, name: tuple[str, str], most_bytes: int) -> Ready | None:
+        """Return an entry that was found whole, None where it has to be looked at again."""
+        if name not in self._checked:
+            return None
+        ready, identity = self._checked[name]
+        with contextlib.suppress(OSError):
+            same = _identity(os.fstat(ready.file.number)) == identity
+            if same and ready.length <= most_bytes and ready.at_hand():
+                return ready
+        del self._checked[name]
+        self.recent.clear()  # or its file would stay open, and not be counted
+        return None
 
     def _check(self, path: str, most_bytes: int) -> tuple[Ready, tuple[int, ...]]:
         """Open an entry and read it; raise OSError if it is none, or larger."""

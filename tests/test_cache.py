@@ -191,8 +191,11 @@ class Clock:
 
 def read(reader: Reader, most_bytes: int = 1 << 20) -> bytes | None:
     """Return what is read, when the disk need not be waited for any more."""
-    reader.find("a", "1", most_bytes)
-    found = reader.find("a", "1", most_bytes)
+    try:
+        reader.find("a", "1", most_bytes)
+        found = reader.find("a", "1", most_bytes)
+    except FileNotFoundError:
+        return None
     return found.read() if found else None
 
 
@@ -204,6 +207,23 @@ def test_a_reader_gives_what_was_written_unless_it_is_too_large(tmp_path: Path) 
     assert read(reader) == BODY
     assert read(reader, len(BODY) - 1) is None
     assert read(Reader(Directory(tmp_path, 0, 0))) is None
+
+
+def test_what_was_purged_is_told_from_what_is_not_at_hand(tmp_path: Path) -> None:
+    directory = Directory(tmp_path, *ROOMY)
+    reader = Reader(directory)
+    with pytest.raises(FileNotFoundError):
+        reader.find("a", "1", 1 << 20)
+    path = keep(directory, "a", "1")
+    assert reader.find("a", "1", 1 << 20)
+    Path(path).unlink()
+    with pytest.raises(FileNotFoundError):
+        reader.find("a", "1", 1 << 20)
+    keep(directory, "a", "1")
+    assert reader.find("a", "1", 1 << 20)
+    assert reader.find("a", "1", len(BODY) - 1) is None
+    with pytest.raises(FileNotFoundError):
+        Reader(Directory(tmp_path, 0, 0)).find("a", "1", 1 << 20)
 
 
 def test_a_reader_does_not_read_what_is_too_large(
@@ -229,7 +249,7 @@ def test_a_reader_does_not_read_what_is_too_large(
 def test_what_is_recent_is_let_go_also_where_nothing_is_open(tmp_path: Path) -> None:
     clock = Clock()
     reader = Reader(Directory(tmp_path, *ROOMY), clock)
-    reader.find("a", "1", 1)
+    assert read(reader) is None
     reader.recent["a"] = "answer"  # of before, put there by another thread
     reader.let_go()
     assert reader.recent

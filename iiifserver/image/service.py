@@ -8,7 +8,6 @@ anew. What stands ready is answered as a `Place`; other pixels are made elsewher
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import lru_cache
@@ -175,7 +174,10 @@ class Images:
         return self._derived.get(planned.image.source.identifier, planned.etag)
 
     def kept(self, planned: Known, most_bytes: int) -> Ready | None:
-        """Return the picture's bytes if it was made before, None as `cache.Reader.find` does."""
+        """Return the picture's bytes if it was made before.
+
+        None, and FileNotFoundError, as from `cache.Reader.find`.
+        """
         return self._reader.find(planned.image.source.identifier, planned.etag, most_bytes)
 
     def let_go(self) -> None:
@@ -183,20 +185,17 @@ class Images:
         self._reader.let_go()
 
     def making(self, planned: Known) -> Picture | None:
-        """Return the job that makes a picture of a stored tile here, which `answer` would run.
+        """Return the job that makes a picture of a stored tile here, as `answer` would run it.
 
-        None where it is of something else, or was made before: then there is more to see to.
+        None where it is of something else: then there is more to see to.
         """
         if isinstance(planned, StoredTile) or isinstance(planned.image.source, FarSource):
             return None
         tile = self._tile(planned)
         if tile is None:
             return None
-        picture = self._picture(planned, tile)
-        if picture.keep and os.path.exists(picture.keep):  # noqa: PTH110 - often asked
-            return None
         self._counters.event("made")
-        return picture
+        return self._picture(planned, tile)
 
     def answer(self, planned: Planned) -> Answer:
         """Return the picture, where it stands ready or made just now.

@@ -199,20 +199,11 @@ class Answers:
         if answer is not None and (place is not None or _is_named(answer)):
             self._cells[cell] += 1
             return answer
-        if place is not None and place.length > LARGE_BYTES:
-            return None
-        try:
-            if place is not None:
-                body: Ready | bytes | None = self._bodies.at_once(place, planned)
-            else:
-                body = self._images.kept(planned, LARGE_BYTES)
-        except OSError:
-            # what was made of an image may be deleted at any time
-            self._images.forget(planned.image.source.identifier)
-            return None
+        body = self._at_hand(planned)
+        if isinstance(body, Picture):
+            return Making(body, prepared)
         if body is None:
-            job = self._images.making(planned) if place is None else None
-            return Making(job, prepared) if job else None
+            return None
         self._cells[cell] += 1
         answer = self._found(prepared, query, body)
         if prepared.again and not query and answer.ready:
@@ -220,6 +211,23 @@ class Answers:
                 recent.clear()
             recent[prepared] = answer
         return answer
+
+    def _at_hand(self, planned: Known) -> Ready | bytes | Picture | None:
+        """Return a picture's bytes, or what makes it of a stored tile; None where it takes time."""
+        place = planned.place
+        if place is None:
+            try:
+                return self._images.kept(planned, LARGE_BYTES)
+            except FileNotFoundError:
+                return self._images.making(planned)
+        if place.length > LARGE_BYTES:
+            return None
+        try:
+            return self._bodies.at_once(place, planned)
+        except OSError:
+            # what was made of an image may be deleted at any time
+            self._images.forget(planned.image.source.identifier)
+            return None
 
     def let_go(self) -> None:
         """Close files that nobody asks for any more; called now and then, in the one thread."""

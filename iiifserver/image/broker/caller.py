@@ -12,6 +12,7 @@ from iiifserver.errors import Busy, RequestError
 from iiifserver.image.job import Job
 from iiifserver.sources import Place
 
+from .alarms import Alarm, Alarms
 from .client import Terms, late, restarting, terms_of
 from .messages import Answer, Ask, ask_for, picture_of
 from .streams import Messages
@@ -37,6 +38,7 @@ class Caller:
         self._idle: list[_Line] = []
         self._lines = 0
         self._coming: set[asyncio.Task[None]] = set()
+        self.alarms = Alarms()
 
     def render(self, job: Job, done: Done) -> None:
         """Have *job* run, and *done* called once with the result, or with what was raised.
@@ -89,13 +91,13 @@ class _Line(Messages):
         super().__init__()
         self._caller = caller
         self._errand: _Errand | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm: Alarm | None = None
         self._answered = False
 
     def run(self, errand: _Errand) -> None:
         """Ask, and wait a bounded time."""
         self._errand = errand
-        self._timer = self._caller.loop.call_later(self._caller.terms.longest_s, self._late)
+        self._alarm = self._caller.alarms.call_later(self._caller.terms.longest_s, self._late)
         self.say(errand.ask, errand.job)
 
     def arrived(self, head: Any, body: bytes) -> None:
@@ -119,8 +121,8 @@ class _Line(Messages):
 
     def _finished(self) -> _Errand | None:
         errand, self._errand = self._errand, None
-        if self._timer:
-            self._timer.cancel()
+        if self._alarm:
+            self._alarm.cancel()
         return errand
 
     def _late(self) -> None:

@@ -14,6 +14,7 @@ from iiifserver.cache import Held
 from iiifserver.errors import BrokenSource, Busy, RequestError, SetAside, TookTooLong
 from iiifserver.image.job import State
 
+from .alarms import Alarms
 from .aside import Harm
 from .bounds import Bounds
 from .lanes import LANES, MOST_BACKGROUND, Flight, Lane, Lanes, Waiter, lane_for
@@ -57,6 +58,7 @@ class Desk:
         self._held = Held(0, 0)
         self._complaint = ""
         self._resting: asyncio.Task[None] | None = None
+        self._alarms = Alarms()
         self._pause = Pause(bounds.pause_s)
         self._waking: asyncio.TimerHandle | None = None
         self._draining = False
@@ -87,8 +89,7 @@ class Desk:
             self._refuse(error, reply)
             return None
         waiter = Waiter(flight, reply)
-        loop, patience_s = asyncio.get_running_loop(), ask.start_by - time.monotonic()
-        waiter.timer = loop.call_later(max(patience_s, 0), self._late, waiter)
+        waiter.alarm = self._alarms.call_later(ask.start_by - time.monotonic(), self._late, waiter)
         flight.waiters.append(waiter)
         self._waiters[flight.lane] += 1
         self._dispatch()
@@ -97,8 +98,8 @@ class Desk:
     def leave(self, waiter: Waiter) -> None:
         """Take notice that *waiter* wants nothing any more."""
         flight = waiter.flight
-        if waiter.timer:
-            waiter.timer.cancel()
+        if waiter.alarm:
+            waiter.alarm.cancel()
         flight.waiters.remove(waiter)
         self._waiters[flight.lane] -= 1
         if not flight.waiters and flight.began_at is None and flight.lane != "background":
@@ -222,8 +223,8 @@ class Desk:
         """End the patience of *waiter*, or begin the time of what has begun."""
         flight = waiter.flight
         if flight.began_at is not None:
-            loop = asyncio.get_running_loop()
-            waiter.timer = loop.call_later(self._bounds.timeout_s, self._give_up, waiter)
+            limit_s = self._bounds.timeout_s
+            waiter.alarm = self._alarms.call_later(limit_s, self._give_up, waiter)
         else:
             self._give_up(waiter)
 

@@ -11,12 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from .alarms import Alarm
 from .messages import Outcome
-
-if TYPE_CHECKING:
-    import asyncio
 
 Lane = Literal["small", "whole", "background"]
 LANES: tuple[Lane, ...] = ("small", "whole", "background")
@@ -49,16 +47,16 @@ class Flight:
 
 @dataclass(eq=False, slots=True)
 class Waiter:
-    """One who waits for *flight*; `reply` is called once, `timer` ends the patience."""
+    """One who waits for *flight*; `reply` is called once, `alarm` ends the patience."""
 
     flight: Flight
     reply: Callable[[Outcome], None]
-    timer: asyncio.TimerHandle | None = None
+    alarm: Alarm | None = None
 
     def answer(self, outcome: Outcome) -> None:
         """Give the outcome; the waiting is over."""
-        if self.timer:
-            self.timer.cancel()
+        if self.alarm:
+            self.alarm.cancel()
         self.reply(outcome)
 
 

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Literal
 
+from .alarms import Alarm, Alarms
 from .lanes import Flight
 from .messages import Answer, Outcome
 from .nursery import Child, Copy, Nursery
@@ -35,7 +36,8 @@ class Process(Messages):
         self._lifeline = lifeline
         self._begun = begun
         self._told: Callable[[Outcome | Failure], None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarms = Alarms()
+        self._alarm: Alarm | None = None
         self._started = asyncio.Event()
 
     @classmethod
@@ -88,7 +90,7 @@ class Process(Messages):
         """Have the job of *flight* run; *told* is called once, with what became of it."""
         self.jobs += 1
         self._told = told
-        self._timer = asyncio.get_running_loop().call_later(flight.limit_s, self._tell, "late")
+        self._alarm = self._alarms.call_later(flight.limit_s, self._tell, "late")
         self.say((flight.keep, flight.request), flight.job)
 
     def arrived(self, head: Any, body: bytes) -> None:
@@ -129,8 +131,8 @@ class Process(Messages):
 
     def _tell(self, what: Outcome | Failure) -> None:
         told, self._told = self._told, None
-        if told and self._timer:
-            self._timer.cancel()
+        if told and self._alarm:
+            self._alarm.cancel()
             told(what)
 
     def _has_begun(self) -> bool:
