@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from iiifserver.errors import Replaced
 from iiifserver.sources import Place, identity_of
@@ -138,8 +138,7 @@ def bytes_of(answer: Place | bytes) -> bytes:
     return answer.read() if isinstance(answer, Place) else answer
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(NamedTuple):
     """One picture to make; `identity` tells the file from the one that replaces it, if one can.
 
     `stored` is the JPEG tile, upright and in colour, that shows just what the plan does; it is
@@ -174,9 +173,9 @@ class Picture:
     @property
     def key(self) -> str:
         """All that the pixels and their encoding depend on; both versions' spellings are one."""
-        plan = self.plan
-        pixels = (plan.box, plan.width, plan.height, plan.rotation, plan.quality, plan.format)
-        return f"{self.source} {pixels!r} {_spelled(self.encoding)} {self.lossless}"
+        (x, y, wide, high), width, height, (degrees, mirror), quality, form, _ = self.plan
+        pixels = f"{x},{y},{wide},{high} {width},{height} {mirror} {degrees} {quality} {form}"
+        return f"{self.source} {pixels} {_spelled(self.encoding)} {self.lossless}"
 
     @property
     def cost_ms(self) -> float:
@@ -188,7 +187,7 @@ class Picture:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as plain values: classes one by one take longer than all else on the way."""
-        given = self.given if isinstance(self.given, bytes) else _packed(self.given)
+        given = self.given if isinstance(self.given, bytes) else packed(self.given)
         box, width, height, rotation, *rest = self.plan
         plan = (tuple(box), width, height, tuple(rotation), *rest)
         encoding = _values_of_encoding(self.encoding)
@@ -261,9 +260,8 @@ def _spelled(encoding: Encoding) -> str:
     return repr(encoding)
 
 
-@lru_cache(_MOST_PACKED)
-def _packed(header: Header) -> bytes:
-    """Return a header as it travels: the same for all pictures of a file."""
+def packed(header: Header) -> bytes:
+    """Return a header as it travels, for `Picture.given`: the same for all pictures of a file."""
     return pickle.dumps(header, pickle.HIGHEST_PROTOCOL)
 
 

@@ -31,6 +31,8 @@ class Image:
     """What stands ready of it, None as long as there is no sidecar."""
     names: Names | None
     """How its tiles are called that stand ready."""
+    packed: bytes
+    """The header as it travels with a job."""
 
 
 class Planned(NamedTuple):

@@ -26,7 +26,7 @@ from .cost import check_cost
 from .eighth import Eighths
 from .headers import Header
 from .info import listed_sizes
-from .job import Encoding, Picture, Renderer, bytes_of, fits_tile
+from .job import Encoding, Picture, Renderer, bytes_of, fits_tile, packed
 from .masters import Masters
 from .names import Names
 from .plan import Dimensions, Limits, Plan, make_plan
@@ -304,7 +304,8 @@ class Images:
         tag = hashlib.blake2b(repr(identity).encode(), digest_size=10).hexdigest()
         size = Dimensions(header.width, header.height)
         names = Names(stored, self.limits) if stored else None
-        return Image(source, header, size, self._masters.tile(source, header), tag, stored, names)
+        tile, travels = self._masters.tile(source, header), packed(header)
+        return Image(source, header, size, tile, tag, stored, names, travels)
 
     def _may_be_stored(self, source: Source, header: Header) -> bool:
         """Return whether stored pictures may answer: they have no profile."""
@@ -360,7 +361,7 @@ class Images:
         return Picture(
             source.identifier,
             source.path,
-            image.header,
+            image.packed if tile else image.header,
             planned.plan,
             self._encoding,
             "" if source.lasting else source.identity,

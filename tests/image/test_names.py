@@ -56,7 +56,7 @@ def every_tile(image: Dimensions, tile: Dimensions, levels: int) -> list[Asked]:
 
 def image_of(found: Stored, names: Names) -> Image:
     source = Source("scan", Path("scan"), 1, "i")
-    return Image(source, found.header, found.image, found.image, "tag", found, names)
+    return Image(source, found.header, found.image, found.image, "tag", found, names, b"")
 
 
 sides = st.integers(1, 700)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import pickle
 import zlib
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -300,7 +299,7 @@ def test_a_picture_arrives_as_it_was_sent(place: Place | None, tmp_path: Path) -
     once = pickle.loads(pickle.dumps(sent))
     for arrived in (once, pickle.loads(pickle.dumps(once))):
         assert arrived.header == sent.header
-        assert replace(arrived, given=sent.header) == sent
+        assert arrived._replace(given=sent.header) == sent
         assert (arrived.key, arrived.cost_ms) == (sent.key, sent.cost_ms)
 
 
@@ -325,7 +324,7 @@ def test_a_tile_that_is_gone_or_damaged_is_made_from_the_file(tmp_path: Path) ->
     for place in (Place(str(tmp_path / "gone"), 0, 9), Place(str(path), 0, 500)):
         job = Picture("p", path, describe_page(path), plan, Encoding(), stored=place)
         assert render(job) == expected
-        assert render(replace(job, lossless=here())) == expected
+        assert render(job._replace(lossless=here())) == expected
 
 
 # -- the sidecar as a file
