@@ -431,6 +431,7 @@ def jpeg_middle(data: bytes) -> None:
     """A JPEG in sections: where one can begin, what goes around it, and what is kept of them."""
     from iiifserver.image.render.baseline import baseline
     from iiifserver.image.render.entropy import Finder, lowest_start, mark, prelude, tail
+    from iiifserver.image.render.restarts import parts
     from iiifserver.image.render.sections import packed, unpacked
 
     with contextlib.suppress(ValueError):
@@ -449,6 +450,16 @@ def jpeg_middle(data: bytes) -> None:
         assert tail(jpeg, 0xA5, bit, ending).endswith(b"\xff\xd9")
         before = prelude(jpeg, 0xA5, bit, means, jpeg.columns + 5)
         assert before is None or before
+    assert jpeg.step * jpeg.columns % (8 * jpeg.interval or 1) == 0
+    if jpeg.interval and jpeg.step * jpeg.columns < 100_000:
+        before = prelude(jpeg, 0, 0, means, jpeg.step * jpeg.columns)
+        assert before is not None
+        assert before.endswith(b"\xff\xd7")
+    path = _folder() / "middle.jpg"
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        divided = parts(file.fileno(), jpeg, 3) if jpeg.interval else []
+    assert not divided or sum(each.mcus for each in divided) == jpeg.mcus
 
 
 def sidecar(data: bytes) -> None:

@@ -217,6 +217,7 @@ KINDS: dict[str, Kind] = {
     "jpeg-baseline-444": Kind(".jpg", False, "RGB", _by_pillow(quality=90, subsampling=0)),
     "jpeg-baseline-420": Kind(".jpg", False, "RGB", _by_pillow(quality=90, subsampling=2)),
     "jpeg-progressive": Kind(".jpg", False, "RGB", _by_pillow(quality=90, progressive=True)),
+    "jpeg-restarts": Kind(".jpg", False, "RGB", _by_pillow(quality=90, restart_marker_blocks=2)),
     "jpeg-gray": Kind(".jpg", False, "L", _by_pillow(quality=90)),
     "jpeg-cmyk": Kind(".jpg", False, "CMYK", _by_pillow(quality=90)),
     **{

@@ -24,7 +24,7 @@ from iiifserver.image.cost import cost_ms
 from iiifserver.image.eighth import Eighth, Eighths, is_kept, is_of_eighth
 from iiifserver.image.job import Encoding, Picture
 from iiifserver.image.plan import Box, Dimensions, Limits, Plan, make_plan
-from iiifserver.image.render import dividing, read_level, reading
+from iiifserver.image.render import pieces, read_level, reading
 from iiifserver.image.render.reading import read_eighth
 from iiifserver.image.request import ImageRequest
 from iiifserver.image.service import Images
@@ -267,7 +267,7 @@ def test_only_coarse_pictures_are_made_of_nothing_else(tmp_path: Path) -> None:
 
 @pytest.fixture
 def divided(served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
-    monkeypatch.setattr(dividing, "_SECTION_BYTES", 50_000)
+    monkeypatch.setattr(pieces, "_PIECE_BYTES", 50_000)
     return served
 
 
@@ -350,7 +350,7 @@ def test_it_is_not_divided_for_a_picture_of_all_of_it(
 
 
 @pytest.mark.parametrize(
-    "how", [{"progressive": True}, {"keep_rgb": True}, {"restart_marker_rows": 2}]
+    "how", [{"progressive": True}, {"keep_rgb": True}, {"restart_marker_rows": 20}]
 )
 def test_what_has_no_sections_is_read_from_its_beginning(
     divided: Served, how: dict[str, Any]

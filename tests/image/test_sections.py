@@ -15,7 +15,7 @@ from PIL import Image, ImageFile
 
 from iiifserver.image.containers import describe_page
 from iiifserver.image.plan import Box
-from iiifserver.image.render import dividing, entropy, read_level, reading, stream
+from iiifserver.image.render import dividing, entropy, pieces, read_level, reading, stream
 from iiifserver.image.render.baseline import baseline
 from iiifserver.image.render.dividing import Eighth, read_in_sections
 from iiifserver.image.render.entropy import Entry, Finder
@@ -28,7 +28,7 @@ HEAD_BYTES = 64 << 10
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small files divided, and Pillow write what it optimizes, however large that is."""
-    monkeypatch.setattr(dividing, "_SECTION_BYTES", 20_000)
+    monkeypatch.setattr(pieces, "_PIECE_BYTES", 20_000)
     monkeypatch.setattr(ImageFile, "MAXBLOCK", 8 << 20)
 
 
@@ -116,15 +116,8 @@ def test_paper_has_no_seam(tmp_path: Path, subsampling: int, rough: int) -> None
     assert np.ptp(rows, axis=0).max() <= 1
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        {"progressive": True},
-        {"restart_marker_rows": 1},
-    ],
-)
-def test_what_cannot_be_divided_is_left_to_one_decoder(tmp_path: Path, how: dict[str, Any]) -> None:
-    assert in_sections(saved(tmp_path / "p.jpg", page(), **how)) is None
+def test_what_cannot_be_divided_is_left_to_one_decoder(tmp_path: Path) -> None:
+    assert in_sections(saved(tmp_path / "p.jpg", page(), progressive=True)) is None
 
 
 def test_colours_that_are_not_luma_and_chroma_are_left_to_one_decoder(tmp_path: Path) -> None:
@@ -240,7 +233,7 @@ def test_a_file_that_is_mostly_something_else_is_not_divided(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = saved(tmp_path / "p.jpg", page())
-    monkeypatch.setattr(dividing, "_MOST_SECTION_BYTES", 10_000)
+    monkeypatch.setattr(dividing, "MOST_BYTES", 10_000)
     assert in_sections(path) is None
 
 
@@ -383,6 +376,118 @@ def test_a_file_that_is_another_by_now_is_decoded_from_its_beginning(tmp_path: P
     assert begun(path, found.sections, 1_000) is None
 
 
+# -- restarts
+
+RESTARTS = [
+    {"restart_marker_rows": 1},
+    {"restart_marker_rows": 3},
+    {"restart_marker_blocks": 1},
+    {"restart_marker_blocks": 7},
+    {"restart_marker_blocks": 38},
+    {"restart_marker_blocks": 64},
+]
+
+
+def restarted(path: Path, how: dict[str, Any], subsampling: int | None = 2) -> Path:
+    """Write a JPEG of gray or colours that is larger than others here: restarts are far between."""
+    image = page((1_203, 2_618))
+    if subsampling is None:
+        return saved(path, image.convert("L"), **how)
+    return saved(path, image, subsampling=subsampling, **how)
+
+
+@pytest.mark.parametrize("how", RESTARTS, ids=str)
+@pytest.mark.parametrize("subsampling", [0, 1, 2, None])
+def test_sections_between_restarts_show_what_one_decoder_shows(
+    tmp_path: Path, subsampling: int | None, how: dict[str, Any]
+) -> None:
+    path = restarted(tmp_path / "p.jpg", how, subsampling)
+    found, expected = in_sections(path), by_one(path)
+    assert found is not None
+    assert len(found.sections) > 3
+    assert np.abs(found.samples.astype(int) - expected).max() <= 1  # colours are rounded once
+
+
+@pytest.mark.parametrize("how", RESTARTS, ids=str)
+@pytest.mark.parametrize("subsampling", [0, 1, 2, None])
+def test_what_lies_behind_a_restart_is_to_the_bit_what_it_is_from_the_beginning(
+    tmp_path: Path, subsampling: int | None, how: dict[str, Any]
+) -> None:
+    path = restarted(tmp_path / "p.jpg", how, subsampling)
+    header, found = describe_page(path), in_sections(path)
+    for number, level in enumerate(header.levels):
+        if level.scale < 8:
+            for top in (1_711, 2_236, 2_600):
+                box = Box(
+                    5,
+                    top // level.scale,
+                    level.width - 5,
+                    min(16, level.height - top // level.scale),
+                )
+                expected = read_level(path, header, number, box).numpy()
+                assert (begun_later(path, number, box, found) == expected).all()
+
+
+def test_what_follows_the_last_restart_and_the_image_changes_nothing(tmp_path: Path) -> None:
+    """As in files of several images, each of which may have restarts."""
+    path = restarted(tmp_path / "p.jpg", RESTARTS[0])
+    found = in_sections(path)
+    path.write_bytes(path.read_bytes() * 2)
+    again = in_sections(path)
+    assert found is not None
+    assert again is not None
+    assert (again.samples == found.samples).all()
+    assert {section.mcu for section in again.sections} <= {
+        2_432 + 8 * 76 * n for n in range(99)
+    } | {8 * 76 * n for n in range(99)}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda body: body.replace(b"\xff\xd3", b"\xff\xd4"),
+        lambda body: body.replace(b"\xff\xd3", b"", 1),
+        lambda body: body.replace(b"\xff\xd3", b"\xff\xdc", 1),
+        lambda body: body[:-2],
+        lambda body: body[: len(body) // 2],
+        lambda body: body[: len(body) // 2] + b"\xff\xd9",
+    ],
+    ids=["another", "missing", "a marker", "no end", "half of it", "ended early"],
+)
+def test_restarts_that_are_not_as_they_must_be_are_left_to_one_decoder(
+    tmp_path: Path, damage: Any
+) -> None:
+    path = restarted(tmp_path / "p.jpg", RESTARTS[0])
+    assert in_sections(path)
+    path.write_bytes(damage(path.read_bytes()))
+    assert read_in_sections(path, 151, 328) is None
+
+
+def test_damage_between_restarts_is_shown_as_by_one_decoder(tmp_path: Path) -> None:
+    path = restarted(tmp_path / "p.jpg", RESTARTS[0])
+    body = bytearray(path.read_bytes())
+    at = len(body) // 2
+    body[at : at + 40] = bytes(range(1, 41))
+    path.write_bytes(body)
+    found = read_in_sections(path, 151, 328)
+    size = {"min_height": 328, "min_width": 151, "min_factor": 8}
+    expected = simplejpeg.decode_jpeg(bytes(body), "rgb", strict=False, **size)
+    assert found is None or np.abs(found.samples.astype(int) - expected).max() <= 1
+
+
+def test_too_few_restarts_are_left_to_one_decoder(tmp_path: Path) -> None:
+    assert in_sections(restarted(tmp_path / "p.jpg", {"restart_marker_blocks": 9_000})) is None
+
+
+def test_sections_are_begun_only_where_restarts_are_counted_anew(tmp_path: Path) -> None:
+    path = restarted(tmp_path / "p.jpg", RESTARTS[0])
+    found = in_sections(path)
+    assert found is not None
+    section = found.sections[-1]
+    for other in (section._replace(mcu=section.mcu - 76), section._replace(entry=Entry(9_000, 3))):
+        assert begun(path, [other], 2_600) is None
+
+
 def test_sections_are_kept_as_they_are() -> None:
     colours = [
         Section(Entry(1 << 40, 7), 123_456, (-1_024, 3, 2_047)),
@@ -401,3 +506,12 @@ def test_a_head_that_ends_early_is_no_head(tmp_path: Path, length: int) -> None:
     page((64, 64)).save(body, "JPEG")
     head = body.getvalue()[:length]
     assert baseline(head) is None or length >= 600
+
+
+def test_a_head_without_a_frame_is_no_head() -> None:
+    body = io.BytesIO()
+    page((64, 64)).save(body, "JPEG")
+    head = body.getvalue()
+    frame, tables = head.index(b"\xff\xc0"), head.index(b"\xff\xc4")
+    assert baseline(head)
+    assert baseline(head[:frame] + head[tables:]) is None

@@ -6,6 +6,7 @@ ITU-T T.81, annexes B and C: https://www.w3.org/Graphics/JPEG/itu-t81.pdf
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,13 +15,15 @@ from iiifserver.image.jpeg import Segment, segments
 _SOI = b"\xff\xd8"
 _SOS, _DQT, _DHT, _DRI, _ADOBE, _JFIF = 0xDA, 0xDB, 0xC4, 0xDD, 0xEE, 0xE0
 _BASELINE = (0xC0, 0xC1)
-_LAST_FRAME = 0xCF
+_LAST_FRAME, _NO_FRAMES = 0xCF, {_DHT, 0xC8, 0xCC}
 # version 100, no flags, transform 0: a decoder hands the components over as they are
 _AS_THEY_ARE = bytes.fromhex("ffee000e41646f626500640000000000")
 END_OF_BLOCK = 0x00
 """The symbol after which a block has no more coefficients."""
 BLOCK = 64
 """Coefficients of a block."""
+RESTARTS = 8
+"""How many restarts have numbers of their own."""
 _MOST_SIDE = 65_500
 _MOST_TABLES = 3
 _JFIF_BYTES = 14  # what is shorter is none to libjpeg
@@ -54,9 +57,10 @@ class Component(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A JPEG of one scan without restarts, of gray or of luma and chroma; `start` is its data's.
+    """A JPEG of one scan, of gray or of luma and chroma; `start` is its data's.
 
-    Its height is written at `height_at`.
+    Its height is written at `height_at`. Behind so many MCUs as `interval` says is a restart; 0
+    where there are none.
     """
 
     width: int
@@ -66,6 +70,7 @@ class Baseline:
     tables: bytes
     scan: bytes
     start: int
+    interval: int = 0
 
     @property
     def across(self) -> int:
@@ -93,6 +98,11 @@ class Baseline:
         return self.components[0].coarser == self.components[0].quantizer
 
     @property
+    def step(self) -> int:
+        """Rows of MCUs after which one begins behind the last of eight restarts again."""
+        return math.lcm(self.columns, RESTARTS * self.interval or 1) // self.columns
+
+    @property
     def most_rows(self) -> int:
         """Rows of MCUs that a decoder takes."""
         return _MOST_SIDE // (8 * self.down)
@@ -116,9 +126,9 @@ class Baseline:
             _segment(_DQT, bytes([number]) + table) for number, table in enumerate(tables)
         ]
         colours = _AS_THEY_ARE if len(parts) == 3 else b""
-        return b"".join(
-            (_SOI, colours, *quantizers, _segment(_BASELINE[0], frame), self.tables, self.scan)
-        )
+        restarts = _segment(_DRI, self.interval.to_bytes(2, "big")) if self.interval else b""
+        written = _segment(_BASELINE[0], frame)
+        return b"".join((_SOI, colours, *quantizers, restarts, written, self.tables, self.scan))
 
     def without_rows(self, head: bytes, rows: int) -> bytes:
         """Return *head*, the file's beginning, up to its data: of a picture of fewer *rows*."""
@@ -137,14 +147,12 @@ def _segment(marker: int, body: bytes) -> bytes:
 def baseline(head: bytes) -> Baseline | None:
     """Return the JPEG that begins with *head*, which should reach to its data.
 
-    None where it has several scans or restarts, other colours than gray, or luma and chroma, or
-    something is damaged.
+    None where it has several scans, other colours than gray, or luma and chroma, or something is
+    damaged.
     """
     found = {segment.marker: segment for segment in segments(head)}
-    frames = [marker for marker in found if _BASELINE[0] <= marker <= _LAST_FRAME]
-    if _SOS not in found or not set(frames) - {_DHT, 0xC8, 0xCC} <= set(_BASELINE):
-        return None
-    if _DRI in found and any(_body(head, found[_DRI])):
+    frames = {marker for marker in found if _BASELINE[0] <= marker <= _LAST_FRAME} - _NO_FRAMES
+    if _SOS not in found or not frames or not frames <= set(_BASELINE):
         return None
     try:
         return _read(head, found)
@@ -172,20 +180,22 @@ def _read(head: bytes, found: dict[int, Segment]) -> Baseline | None:
             tables.append(head[segment.start : segment.end])
         elif segment.marker == _DQT:
             quantizers |= _quantizers(_body(head, segment))
+    height, width = (int.from_bytes(frame[at : at + 2], "big") for at in (1, 3))
+    interval = int.from_bytes(_body(head, found[_DRI])[:2], "big") if _DRI in found else 0
     components = []
     for number, part in enumerate(parts):
         across, down = (part[1] >> 4, part[1] & 15) if count > 1 else (1, 1)
         table, tables_of = quantizers[part[2]], chosen[part[0]]
         # luma goes through the whole range, and must do so from wherever the section before ends
-        coarser = table[0] if number else max(table[0] * 2 // 3, 1)
+        coarser = table[0] if number or interval else max(table[0] * 2 // 3, 1)
         dc, ac = codes[tables_of >> 4], codes[0x10 | tables_of & 15]
         components.append(Component(across, down, table, coarser, dc, ac))
     choices = [bytes([number + 1, chosen[part[0]]]) for number, part in enumerate(parts)]
     written = _segment(_SOS, b"".join((bytes([count]), *choices, scan[1 + 2 * count :])))
-    height, width = (int.from_bytes(frame[at : at + 2], "big") for at in (1, 3))
     all_tables, start = b"".join(tables), found[_SOS].end
     height_at = start_of_frame.start + 5
-    jpeg = Baseline(width, height, height_at, tuple(components), all_tables, written, start)
+    told = (tuple(components), all_tables, written, start, interval)
+    jpeg = Baseline(width, height, height_at, *told)
     return jpeg if _can_be_divided(jpeg) else None
 
 

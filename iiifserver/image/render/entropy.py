@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .baseline import BLOCK, END_OF_BLOCK, Baseline, Code, Component
+from .baseline import BLOCK, END_OF_BLOCK, RESTARTS, Baseline, Code, Component
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
 
 _EOI = b"\xff\xd9"
-_SIXTEEN_ZEROS = 0xF0
+_SIXTEEN_ZEROS, _FIRST_RESTART = 0xF0, 0xD0
+_MOST_LEADING_BYTES = 16 << 20
 _LARGEST_DC, _LARGEST_AC = 11, 10  # bits of a difference and of a coefficient, of 8-bit samples
 _PEEK = 16  # bits of the longest code
 _STARTS = 4
@@ -298,8 +299,11 @@ def prelude(jpeg: Baseline, first: int, bit: int, means: Sequence[int], mcus: in
     """Return so many MCUs, to precede an entry, after which the components have these means.
 
     Their bits fill what precedes *bit* in the byte *first*, which is the last one of what is
-    returned. None where the codes allow none.
+    returned. None where the codes allow none. Where there are restarts they are written too, eight
+    and eight: there the means are none, and an entry is behind the last of them.
     """
+    if jpeg.interval:
+        return None if bit else _intervals(jpeg, mcus)
     luma, *_ = jpeg.components
     steps = [_climb(each, mean) for each, mean in zip(jpeg.components, means, strict=True)]
     climbing = list(itertools.zip_longest(*steps, fillvalue=0))
@@ -319,6 +323,22 @@ def prelude(jpeg: Baseline, first: int, bit: int, means: Sequence[int], mcus: in
     if bit:
         bits.add(Code(first & (1 << 8 - bit) - 1, 8 - bit))
     return bits.stuffed()
+
+
+def _intervals(jpeg: Baseline, mcus: int) -> bytes | None:
+    """Return so many MCUs of no mean with their restarts; None where these are not by eights.
+
+    None, too, for so many that it is quicker to decode what they stand for.
+    """
+    times, rest = divmod(mcus, RESTARTS * jpeg.interval)
+    one = _mcu(jpeg, (0,) * len(jpeg.components), None)
+    if rest or mcus * one.bits > 8 * _MOST_LEADING_BYTES:
+        return None
+    flat = _Bits()
+    flat.add(_repeated(one, jpeg.interval))
+    between = flat.stuffed()
+    markers = [bytes([0xFF, _FIRST_RESTART + number]) for number in range(RESTARTS)]
+    return b"".join(between + marker for marker in markers) * times
 
 
 def _climb(component: Component, mean: int) -> list[int]:

@@ -23,8 +23,9 @@ from iiifserver.image.plan import Box
 from iiifserver.sources import Place, identity_of
 
 from .colour import embedded, from_ycbcr, has_srgb, with_profile
-from .dividing import SCALE, read_in_sections
+from .dividing import read_in_sections
 from .mosaic import read_tiles
+from .pieces import SCALE
 from .sections import Begun, Section, begun, packed, unpacked
 from .stream import streamed
 

@@ -34,7 +34,7 @@ class Section(NamedTuple):
 class Begun(NamedTuple):
     """A JPEG without its first rows: what comes *before* the byte *start* of the file.
 
-    It begins with the row *top* of the picture; its first two rows of MCUs only lead to the others.
+    It begins with the row *top* of the picture; its first rows of MCUs only lead to the others.
     """
 
     before: bytes
@@ -78,13 +78,17 @@ def begun(path: Path, sections: Sequence[Section], top: int) -> Begun | None:
         least = (top // (8 * jpeg.down) - 1) * jpeg.columns
         for section in reversed(sections):
             if jpeg.columns <= section.mcu <= least:
-                row, beside = divmod(section.mcu, jpeg.columns)
+                row = section.mcu // jpeg.columns
                 last, start = divided(number, section.entry)
-                means, mcus = section.means[: len(jpeg.components)], jpeg.columns + beside
+                left_out = (row - 1) // jpeg.step * jpeg.step
+                means, mcus = (
+                    section.means[: len(jpeg.components)],
+                    section.mcu - left_out * jpeg.columns,
+                )
                 written = prelude(jpeg, last, section.entry.bit, means, mcus)
                 if written:
-                    before = jpeg.without_rows(head, row - 1) + written
-                    return Begun(before, start, (row - 1) * 8 * jpeg.down)
+                    before = jpeg.without_rows(head, left_out) + written
+                    return Begun(before, start, left_out * 8 * jpeg.down)
     return None
 
 
