@@ -81,10 +81,8 @@ def begun(path: Path, sections: Sequence[Section], top: int) -> Begun | None:
                 row = section.mcu // jpeg.columns
                 last, start = divided(number, section.entry)
                 left_out = (row - 1) // jpeg.step * jpeg.step
-                means, mcus = (
-                    section.means[: len(jpeg.components)],
-                    section.mcu - left_out * jpeg.columns,
-                )
+                means = section.means[: len(jpeg.components)]
+                mcus = section.mcu - left_out * jpeg.columns
                 written = prelude(jpeg, last, section.entry.bit, means, mcus)
                 if written:
                     before = jpeg.without_rows(head, left_out) + written
