@@ -128,11 +128,7 @@ def children(pid: int) -> list[int]:
 
 
 def command(pid: int) -> str:
-    """Return the command of a process, "" where it has ended since."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return ""
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
 
 
 def lives(pid: int) -> bool:
@@ -220,9 +216,9 @@ def test_workers_are_replaced_under_new_settings_without_a_failed_request(
 
     assert kept() == "public, max-age=77"
     settings.write_text("max_age_s = true\n")
-    process.send_signal(signal.SIGHUP)  # settings that cannot be used change nothing
-    before = {pid for pid in children(process.pid) if command(pid) == command(process.pid)}
+    before = web_workers(process)
     assert before
+    process.send_signal(signal.SIGHUP)  # settings that cannot be used change nothing
     until = time.monotonic() + 30
     while before & set(children(process.pid)) and time.monotonic() < until:
         assert asked(where, "iiif/3/sea/0,0,300,200/300,/0/default.jpg") == 200

@@ -6,10 +6,11 @@ import asyncio
 from typing import NoReturn
 
 import pytest
+from in_a_loop import in_a_loop
 
 from iiifserver.image.broker.alarms import Alarms
 
-LONG_S = 5.0
+LONG_S = 30.0
 
 
 async def until(came: list[str], count: int) -> None:
@@ -18,61 +19,53 @@ async def until(came: list[str], count: int) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_what_is_due_is_called_once_and_nothing_before_its_time() -> None:
-    async def play() -> None:
-        alarms, came, begun = Alarms(), list[str](), asyncio.get_running_loop().time()
-        alarms.call_later(0.3, came.append, "later")
-        alarms.call_later(0.0, came.append, "at once")
-        alarms.call_later(LONG_S, came.append, "never")
-        assert not came
-        await until(came, 2)
-        assert came == ["at once", "later"]
-        assert asyncio.get_running_loop().time() - begun >= 0.3
-        assert len(alarms.pending) == 1
-
-    asyncio.run(play())
+@in_a_loop
+async def test_what_is_due_is_called_once_and_nothing_before_its_time() -> None:
+    alarms, came, begun = Alarms(), list[str](), asyncio.get_running_loop().time()
+    alarms.call_later(0.3, came.append, "later")
+    alarms.call_later(0.0, came.append, "at once")
+    alarms.call_later(2 * LONG_S, came.append, "never")
+    assert not came
+    await until(came, 2)
+    assert came == ["at once", "later"]
+    assert asyncio.get_running_loop().time() - begun >= 0.3
+    assert len(alarms.pending) == 1
 
 
-def test_what_was_called_off_is_not_called() -> None:
-    async def play() -> None:
-        alarms, came = Alarms(), list[str]()
-        second = alarms.call_later(0, came.append, "second")
-        second.cancel()
-        second.cancel()  # twice is no fault
-        alarms.call_later(0, lambda: (came.append("first"), third.cancel()))
-        third = alarms.call_later(0, came.append, "third")
-        alarms.call_later(0, came.append, "fourth")
-        await until(came, 2)
-        assert came == ["first", "fourth"]
-        assert not alarms.pending
-
-    asyncio.run(play())
+@in_a_loop
+async def test_what_was_called_off_is_not_called() -> None:
+    alarms, came = Alarms(), list[str]()
+    second = alarms.call_later(0, came.append, "second")
+    second.cancel()
+    second.cancel()  # twice is no fault
+    alarms.call_later(0, lambda: (came.append("first"), third.cancel()))
+    third = alarms.call_later(0, came.append, "third")
+    alarms.call_later(0, came.append, "fourth")
+    await until(came, 2)
+    assert came == ["first", "fourth"]
+    assert not alarms.pending
 
 
-def test_what_fails_keeps_nothing_else_from_being_called(
+@in_a_loop
+async def test_what_fails_keeps_nothing_else_from_being_called(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail() -> NoReturn:
         raise ValueError("of a test")
 
-    async def play() -> None:
-        alarms, came = Alarms(), list[str]()
-        alarms.call_later(0, fail)
-        alarms.call_later(0, came.append, "next")
-        await until(came, 1)
-
-    asyncio.run(play())
+    alarms, came = Alarms(), list[str]()
+    alarms.call_later(0, fail)
+    alarms.call_later(0, came.append, "next")
+    await until(came, 1)
     assert "of a test" in caplog.text
 
 
-def test_where_nothing_is_set_nothing_looks() -> None:
-    async def play() -> None:
-        alarms, came = Alarms(), list[str]()
-        alarms.call_later(0, came.append, "only")
-        await until(came, 1)
-        await asyncio.sleep(0.2)
-        assert not alarms._looking
-        alarms.call_later(0, came.append, "again")
-        await until(came, 2)
-
-    asyncio.run(play())
+@in_a_loop
+async def test_where_nothing_is_set_nothing_looks() -> None:
+    alarms, came = Alarms(), list[str]()
+    alarms.call_later(0, came.append, "only")
+    await until(came, 1)
+    await asyncio.sleep(0.2)
+    assert not alarms._looking
+    alarms.call_later(0, came.append, "again")
+    await until(came, 2)

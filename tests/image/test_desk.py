@@ -6,16 +6,15 @@ Processes are played by seats that answer when the test says so: no time decides
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import pickle
 import time
-from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from in_a_loop import in_a_loop
 
 from iiifserver.cache import Directory, write
 from iiifserver.errors import BadRequest, BrokenSource, Busy, SetAside, TookTooLong
@@ -127,18 +126,8 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def played(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    @functools.wraps(test)
-    def run(*args: Any, **fixtures: Any) -> None:
-        # in a thread of its own: tests with a browser leave a loop behind in this one
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(lambda: asyncio.run(test(*args, **fixtures))).result()
-
-    return run
-
-
 @pytest.mark.parametrize("processes", [1, 2, 5])
-@played
+@in_a_loop
 async def test_whole_pictures_never_keep_a_small_one_waiting(processes: int) -> None:
     play = Play(processes, waiting=60)
     for number in range(40):
@@ -154,7 +143,7 @@ async def test_whole_pictures_never_keep_a_small_one_waiting(processes: int) -> 
     assert len(play.working) == wholes
 
 
-@played
+@in_a_loop
 async def test_small_pictures_never_keep_a_whole_one_waiting_for_more_than_one() -> None:
     play = Play(2, waiting=60)
     for number in range(20):
@@ -166,7 +155,7 @@ async def test_small_pictures_never_keep_a_whole_one_waiting_for_more_than_one()
     assert play.working == ["small 2", "whole"]
 
 
-@played
+@in_a_loop
 async def test_equal_jobs_are_run_once() -> None:
     play = Play()
     first, second = await play.render("a"), await play.render("a")
@@ -182,7 +171,7 @@ async def test_equal_jobs_are_run_once() -> None:
     assert play.working == ["a"]
 
 
-@played
+@in_a_loop
 async def test_who_joined_gets_the_error_too() -> None:
     play = Play()
     both = [await play.render("a"), await play.render("a")]
@@ -193,7 +182,7 @@ async def test_who_joined_gets_the_error_too() -> None:
     assert play.desk.state().failed == 1
 
 
-@played
+@in_a_loop
 async def test_what_does_not_fit_is_refused_at_once_and_told_when_to_come_back() -> None:
     play = Play(processes=2, waiting=6)
     tasks = [await play.render(f"whole {number}", 3_000) for number in range(6)]
@@ -209,7 +198,7 @@ async def test_what_does_not_fit_is_refused_at_once_and_told_when_to_come_back()
     assert play.desk.state().refused == 2
 
 
-@played
+@in_a_loop
 async def test_who_would_wait_too_long_is_told_so_at_once() -> None:
     play = Play(waiting=60)
     for number in range(3):
@@ -221,7 +210,7 @@ async def test_who_would_wait_too_long_is_told_so_at_once() -> None:
     assert play.working == ["small", "whole 0"]
 
 
-@played
+@in_a_loop
 async def test_what_was_not_begun_in_time_is_dropped() -> None:
     play = Play(processes=1)
     await play.render("first", WHOLE_MS)
@@ -237,7 +226,7 @@ async def test_what_was_not_begun_in_time_is_dropped() -> None:
     assert await in_time == b"made in time"
 
 
-@played
+@in_a_loop
 async def test_what_nobody_waits_for_any_more_is_dropped() -> None:
     play = Play(processes=1)
     await play.render("first", WHOLE_MS)
@@ -252,7 +241,7 @@ async def test_what_nobody_waits_for_any_more_is_dropped() -> None:
     assert await stays == b"made stays"
 
 
-@played
+@in_a_loop
 async def test_a_file_that_kills_twice_is_set_aside_until_it_is_replaced(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -274,7 +263,7 @@ async def test_a_file_that_kills_twice_is_set_aside_until_it_is_replaced(
     assert play.working == ["tile 4"]
 
 
-@played
+@in_a_loop
 async def test_a_picture_that_takes_too_long_twice_is_set_aside_but_not_its_file() -> None:
     play = Play()
     for _ in range(2):
@@ -289,7 +278,7 @@ async def test_a_picture_that_takes_too_long_twice_is_set_aside_but_not_its_file
     assert play.desk.state().timeouts == 2
 
 
-@played
+@in_a_loop
 async def test_where_no_process_starts_the_file_is_not_blamed() -> None:
     play = Play()
     for _ in range(3):
@@ -300,7 +289,7 @@ async def test_where_no_process_starts_the_file_is_not_blamed() -> None:
     assert play.desk.state().set_aside == ()
 
 
-@played
+@in_a_loop
 async def test_background_jobs_run_one_at_a_time_and_once(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     play = Play()
@@ -322,7 +311,7 @@ async def test_background_jobs_run_one_at_a_time_and_once(caplog: pytest.LogCapt
     assert caplog.records[-1].message == "background 1 of 1: d"
 
 
-@played
+@in_a_loop
 async def test_who_asks_for_a_background_job_joins_it_and_brings_it_to_the_front() -> None:
     play = Play()
     for key in ("a", "b", "c", "d"):
@@ -341,7 +330,7 @@ async def test_who_asks_for_a_background_job_joins_it_and_brings_it_to_the_front
     assert play.working == ["b"]
 
 
-@played
+@in_a_loop
 async def test_a_background_job_waits_for_a_pause_unless_somebody_waits_for_it() -> None:
     play = Play(pause_s=1_000)
     for key in ("a", "b"):
@@ -356,7 +345,7 @@ async def test_a_background_job_waits_for_a_pause_unless_somebody_waits_for_it()
     assert play.desk.state().waiting_background == 1
 
 
-@played
+@in_a_loop
 async def test_a_background_job_begins_when_the_pause_has_come() -> None:
     play = Play(pause_s=0.01)
     assert play.begin("a")
@@ -369,7 +358,7 @@ async def test_a_background_job_begins_when_the_pause_has_come() -> None:
             await asyncio.sleep(0.001)
 
 
-@played
+@in_a_loop
 async def test_a_background_job_that_failed_is_not_begun_again() -> None:
     play = Play()
     assert play.begin("broken")
@@ -382,7 +371,7 @@ async def test_a_background_job_that_failed_is_not_begun_again() -> None:
     assert await task == b"made broken"
 
 
-@played
+@in_a_loop
 async def test_background_jobs_are_stopped_only_where_they_hang() -> None:
     play = Play()
     for key, cost_ms in (("quick", 1_000), ("large", 300_000)):
@@ -395,14 +384,14 @@ async def test_background_jobs_are_stopped_only_where_they_hang() -> None:
     assert limits == {"large": 18_000.0, "small": 60.0}
 
 
-@played
+@in_a_loop
 async def test_background_jobs_are_bounded() -> None:
     play = Play()
     begun = [play.begin(str(number)) for number in range(MOST_BACKGROUND + 2)]
     assert begun == [True] * MOST_BACKGROUND + [True, False]
 
 
-@played
+@in_a_loop
 async def test_pictures_are_kept_until_there_is_no_room_and_then_the_directory_is_swept(
     tmp_path: Path,
 ) -> None:
@@ -424,7 +413,7 @@ async def test_pictures_are_kept_until_there_is_no_room_and_then_the_directory_i
     assert all(keep == str(path) for seat in play.seats for keep in seat.keeps if keep)
 
 
-@played
+@in_a_loop
 async def test_nothing_is_kept_beyond_the_bounds(tmp_path: Path) -> None:
     play = Play(derived=Directory(tmp_path, 3 * 4096, 100))
     await play.render("whole", WHOLE_MS)  # sweeping has to wait for it
@@ -435,7 +424,7 @@ async def test_nothing_is_kept_beyond_the_bounds(tmp_path: Path) -> None:
     assert keeps == ["x"] * 3 + [None] * 3
 
 
-@played
+@in_a_loop
 async def test_a_disk_that_is_full_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     play = Play()
     for complaint in ("No space left", "No space left", "", "No space left"):
@@ -446,7 +435,7 @@ async def test_a_disk_that_is_full_is_told_once(caplog: pytest.LogCaptureFixture
     ] * 2
 
 
-@played
+@in_a_loop
 async def test_who_waits_when_the_server_stops_is_told() -> None:
     play = Play(processes=1)
     tasks = [await play.render(key, WHOLE_MS) for key in ("a", "b")]
@@ -457,7 +446,7 @@ async def test_who_waits_when_the_server_stops_is_told() -> None:
     assert not any(seat.started for seat in play.seats)
 
 
-@played
+@in_a_loop
 async def test_what_waits_when_the_server_stops_is_never_begun() -> None:
     play = Play(processes=1)
     tasks = [await play.render(key, WHOLE_MS) for key in ("a", "b")]
@@ -473,7 +462,7 @@ def test_what_another_version_of_the_program_said_is_no_answer() -> None:
         result_of(Answer("value"), b"ciiifserver.errors\nOfAnotherVersion\n.")
 
 
-@played
+@in_a_loop
 async def test_a_server_that_stops_begins_nothing_more_that_nobody_waits_for() -> None:
     play = Play()
     assert play.begin("first")
@@ -491,7 +480,7 @@ async def test_a_server_that_stops_begins_nothing_more_that_nobody_waits_for() -
     assert play.desk.state().waiting_background == 0
 
 
-@played
+@in_a_loop
 async def test_who_waits_when_a_server_stops_is_answered_in_time() -> None:
     play = Play(processes=1)
     begun = await play.render("begun", WHOLE_MS)
@@ -510,7 +499,7 @@ async def test_who_waits_when_a_server_stops_is_answered_in_time() -> None:
     assert play.desk.state().waiting_whole == 0
 
 
-@played
+@in_a_loop
 async def test_the_time_to_answer_begins_with_the_order_to_stop() -> None:
     play = Play(processes=1)
     begun = await play.render("begun", WHOLE_MS)
