@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 from pathlib import Path
@@ -32,6 +33,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ImageFile, "MAXBLOCK", 8 << 20)
 
 
+@functools.lru_cache(4)
 def page(size: tuple[int, int] = SIZE, seed: int = 1) -> Image.Image:
     """Return noise on paper, with ink, a photograph in colours, and a blank part."""
     width, height = size
