@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
+from collections.abc import Sized
 from typing import NoReturn
 
 import pytest
@@ -13,7 +16,17 @@ from iiifserver.image.broker.alarms import Alarms
 LONG_S = 30.0
 
 
-async def until(came: list[str], count: int) -> None:
+class Awaited:
+    """Whoever waits for a time."""
+
+    def __init__(self, came: list[Awaited]) -> None:
+        self.came = came
+
+    def come(self) -> None:
+        self.came.append(self)
+
+
+async def until(came: Sized, count: int) -> None:
     async with asyncio.timeout(LONG_S):
         while len(came) < count:
             await asyncio.sleep(0.01)
@@ -44,6 +57,26 @@ async def test_what_was_called_off_is_not_called() -> None:
     await until(came, 2)
     assert came == ["first", "fourth"]
     assert not alarms.pending
+
+
+@in_a_loop
+async def test_whoever_keeps_an_alarm_that_is_over_keeps_nothing_else_by_it() -> None:
+    alarms, came = Alarms(), list[Awaited]()
+    kept = [Awaited(came), Awaited(came)]
+    gone = [weakref.ref(each) for each in kept]
+    off, rung = (alarms.call_later(0, Awaited.come, each) for each in kept)
+    off.cancel()
+    await until(came, 1)
+    assert came == [kept[1]]
+    came.clear()
+    gc.disable()  # which would find cycles, late
+    try:
+        kept.clear()
+        assert [each() for each in gone] == [None, None]
+    finally:
+        gc.enable()
+    assert not alarms.pending
+    assert off is not rung
 
 
 @in_a_loop

@@ -12,23 +12,20 @@ from typing import Any
 
 _LOOK_S = 0.05
 
+_Call = tuple[Callable[..., object], tuple[Any, ...]]
+
 
 class Alarm:
-    """A time at which something is called."""
+    """A time at which something is called; what that is stands in the table only.
 
-    __slots__ = ("_alarms", "_arguments", "_call", "due")
+    So whoever keeps an alarm that has rung or was called off keeps nothing else alive by it.
+    """
 
-    def __init__(
-        self, alarms: Alarms, due: float, call: Callable[..., object], arguments: tuple[Any, ...]
-    ) -> None:
+    __slots__ = ("_alarms", "due")
+
+    def __init__(self, alarms: Alarms, due: float) -> None:
         self.due = due
         self._alarms = alarms
-        self._call = call
-        self._arguments = arguments
-
-    def ring(self) -> None:
-        """Call it."""
-        self._call(*self._arguments)
 
     def cancel(self) -> None:
         """Call nothing."""
@@ -39,15 +36,15 @@ class Alarms:
     """Calls what was set, when its time has come or a twentieth of a second later."""
 
     def __init__(self) -> None:
-        self.pending: dict[Alarm, None] = {}
+        self.pending: dict[Alarm, _Call] = {}
         """What will be called, in the order in which it was set."""
         self._looking = False
 
     def call_later(self, delay_s: float, call: Callable[..., object], *arguments: Any) -> Alarm:
         """Have *call* called from the running loop in *delay_s* seconds."""
         loop = asyncio.get_running_loop()
-        alarm = Alarm(self, loop.time() + delay_s, call, arguments)
-        self.pending[alarm] = None
+        alarm = Alarm(self, loop.time() + delay_s)
+        self.pending[alarm] = (call, arguments)
         if not self._looking:
             self._look_later(loop)
         return alarm
@@ -65,5 +62,5 @@ class Alarms:
         now = loop.time()
         for alarm in [each for each in self.pending if each.due <= now]:
             if alarm in self.pending:  # none of those before it has called it off
-                del self.pending[alarm]
-                alarm.ring()
+                call, arguments = self.pending.pop(alarm)
+                call(*arguments)
