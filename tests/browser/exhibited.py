@@ -14,6 +14,9 @@ from typing import Any
 EXHIBITION = "japan-mongolia"
 CHAPTERS = ("ch01", "ch02", "ch03", "ch04", "ch05", "ch06")
 LANGUAGES = ("en", "ja", "mn")
+_PAGES = 29
+"""In each language: the exhibition, its chapters, records, archives, and about it."""
+_LOC = re.compile(r"<loc>([^<]+)</loc>")
 _ELEMENT = re.compile(r"<[^>]*>")
 
 
@@ -21,6 +24,23 @@ def fetch(address: str) -> bytes:
     """Return what stands at *address*."""
     with urllib.request.urlopen(address) as answer:
         return answer.read()
+
+
+def addresses(demo: str) -> set[str]:
+    """Return the addresses of all pages, as crawlers learn of them."""
+    found = set(_LOC.findall(fetch(f"{demo}/sitemap.xml").decode()))
+    parts = {address for address in found if address.endswith(".xml")}
+    for part in parts:
+        found |= set(_LOC.findall(fetch(part).decode()))
+    return found - parts
+
+
+def pages(demo: str, language: str) -> list[str]:
+    """Return the paths of all pages in *language*."""
+    paths = [address.removeprefix(demo) for address in addresses(demo)]
+    found = sorted(path for path in paths if path.startswith(f"/{language}/"))
+    assert len(found) == _PAGES
+    return found
 
 
 @dataclass(frozen=True)
